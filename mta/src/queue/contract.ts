@@ -1,0 +1,50 @@
+/**
+ * The queue index: what is queued, in which order, until when it sleeps. Pure: no I/O, no clock (every call that needs
+ * the time is given it), no randomness. Bodies and envelopes are not here, only numbers in typed arrays.
+ *
+ * Words. An *entry* is one recipient group of one message. A *unit* is the queue of all entries that agree in
+ * pool, domain, tenant, campaign, class and preferred source: every limit that does not name Source or MxHost
+ * treats them alike, so a unit is the smallest thing that ever sleeps on a limit. A *lane* is (pool, site): the units
+ * that the same sessions can carry. A unit may move to another lane as a whole when the MX of its domain changes.
+ */
+
+/** Slot of an entry in the typed arrays, reused after `remove`. */
+export type Entry = number;
+/** Unit and lane numbers are dense and reused when empty. */
+export type UnitId = number;
+export type LaneId = number;
+
+export interface UnitKey {
+  readonly pool: string;
+  readonly domain: string;
+  readonly tenant: string;
+  readonly campaign: string;
+  readonly class: string;
+  /** Name of the source that a retry prefers; `''` = any. */
+  readonly preferredSource: string;
+}
+
+export interface NewEntry {
+  /** {@link Reference.sequence} of the message. */
+  readonly sequence: number;
+  /** A 32-bit hash of {@link Reference.id}: see `idCheck` in `id-check.ts`. */
+  readonly idCheck: number;
+  /** {@link RecipientGroup.group}. */
+  readonly group: number;
+  readonly acceptedAtMs: number;
+  /** Due at this wall time; ≤ now = ready at once. */
+  readonly dueAtMs: number;
+  readonly expireAtMs: number;
+  readonly attempts: number;
+  readonly recipients: number;
+  readonly sizeBytes: number;
+}
+
+/** What the dispatcher answers when it is offered an entry. */
+export type Admission =
+  /** The entry leaves the ready list; the caller must `remove`, `defer` or `giveBack` it later. */
+  | 'take'
+  /** The unit sleeps until `wakeUnit`; the next unit is offered. */
+  | 'sleep'
+  /** Nothing in this lane can go now (the limit touches the whole lane): stop offering. */
+  | 'stop';

@@ -1,0 +1,72 @@
+import type { Envelope, MessageBody } from './envelope.ts';
+import type { GroupState } from './recipient-group.ts';
+
+/**
+ * Names a stored message. The sequence finds it, the id proves it: whoever holds a reference compares both,
+ * and on a mismatch nothing is done, sent or deleted (a store that lost its tail may give a sequence out again).
+ */
+export interface Reference {
+  /** Position in the store's log, ≥ 1, rising. */
+  readonly sequence: number;
+  /** {@link Envelope.id}. */
+  readonly id: string;
+}
+
+/** A fact about one recipient group that must survive the process. */
+export type Outcome =
+  /** Every recipient of the group has its final outcome; when all groups are done the message is deleted. */
+  | { readonly kind: 'done'; readonly reference: Reference; readonly group: number }
+  /** The group waits for another attempt. Replaces the state recorded before. */
+  | {
+      readonly kind: 'deferred';
+      readonly reference: Reference;
+      readonly group: number;
+      readonly state: GroupState;
+    };
+
+/** A message as it comes back after a restart. */
+export interface StoredMessage {
+  readonly reference: Reference;
+  readonly envelope: Envelope;
+  /** Groups that are not done, by number; `undefined` as a state = never attempted. */
+  readonly live: ReadonlyMap<number, GroupState | undefined>;
+}
+
+/** Why the store did not take a message: a value, not an exception. Intake turns it into 452 or 451. */
+export interface AppendRefusal {
+  /** `full` → 452 4.3.1; `unavailable` → 451 4.3.2. */
+  readonly refused: 'full' | 'unavailable';
+  /** For the log: what happened, and what to do. */
+  readonly reason: string;
+}
+
+export interface SpoolUsage {
+  readonly messages: number;
+  /** Bytes the store occupies. */
+  readonly usedBytes: number;
+  /** Bytes it may still grow: of the disk, or of the stream's limit. */
+  readonly freeBytes: number;
+}
+
+/**
+ * Where accepted mail lives until its last recipient has a final outcome. Two implementations (SQLite, JetStream)
+ * pass one contract suite (`contract.suite.ts`).
+ *
+ * Contract: a resolved promise means *durable*. All calls may overlap; each call's effect is atomic. Outcomes of
+ * one `record` call become durable together, and calls become durable in the order in which they were made.
+ */
+export interface Spool {
+  /** Stores a message. Resolves only when it would survive `kill -9`; within `appendTimeoutMs` in any case. */
+  append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal>;
+  /** Records outcomes. Outcomes whose (sequence, id) match nothing are skipped and counted in the result. */
+  record(outcomes: readonly Outcome[]): Promise<{ readonly mismatched: number }>;
+  /** Everything that is not done, by ascending sequence; bodies are not read. */
+  replay(): AsyncIterable<StoredMessage>;
+  /** The message as accepted, or `undefined` when (sequence, id) match nothing. An `id` of `''` matches any. */
+  read(
+    reference: Reference,
+  ): Promise<{ readonly envelope: Envelope; readonly body: MessageBody } | undefined>;
+  usage(): SpoolUsage;
+  /** Finishes what is under way and closes; later calls reject. */
+  close(): Promise<void>;
+}
