@@ -7,6 +7,18 @@ export const ERRORS = {
     what: 'Cannot read {file}: {reason}.',
     cure: 'Check that the path is right and that the user that runs sluice may read it.',
   },
+  SLUICE_EVENTS_FILE_UNWRITABLE: {
+    what: 'Cannot open {file} for events: {reason}.',
+    cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
+  },
+  SLUICE_ADDRESS_UNAVAILABLE: {
+    what: 'Cannot listen on {address}: {reason}.',
+    cure: 'Choose another address or port in sluice.yaml, or stop the program that uses it.',
+  },
+  SLUICE_COMMAND_UNKNOWN: {
+    what: 'There is no command "{command}".',
+    cure: 'Run sluice --help to see the commands.',
+  },
 } as const satisfies Record<string, { readonly what: string; readonly cure: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,0 +1,144 @@
+import type { z } from 'zod';
+import type { Problem } from './problem.ts';
+import { fieldName, type YamlSource } from './yaml-source.ts';
+
+/** What a bound counts, where it is not the number itself. */
+const COUNTED: Readonly<Record<string, string>> = { array: ' entries', string: ' characters' };
+
+/**
+ * Checks a parsed file against its schema and tells every mistake in words, with its line.
+ *
+ * Example: an unknown `spec.dns.server` → `{ what: 'Unknown field "server".', cure: 'Did you mean "servers"?', … }`
+ */
+export function checkShape<T extends z.ZodType>(
+  source: YamlSource,
+  schema: T,
+): { readonly value: z.output<T> } | { readonly problems: readonly Problem[] } {
+  const result = schema.safeParse(source.value);
+  if (result.success) return { value: result.data };
+  return { problems: result.error.issues.flatMap((issue) => problemsOf(source, schema, issue)) };
+}
+
+function problemsOf(source: YamlSource, schema: z.ZodType, issue: z.core.$ZodIssue): readonly Problem[] {
+  const { path } = issue;
+  const at = (what: string, cure: string): readonly Problem[] => [source.problem(path, what, cure)];
+  const name = fieldName(path) || 'The file';
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const known = membersAt(schema, path, source.value);
+      return issue.keys.map((key) =>
+        source.problem(path, `Unknown field "${key}".`, knownCure(key, known), key),
+      );
+    }
+    case 'invalid_type': {
+      if (valueAt(source.value, path) === undefined) {
+        return at(
+          `${name} is required.`,
+          `Add "${String(path.at(-1) ?? '')}", ${expectation(issue.expected)}.`,
+        );
+      }
+      return at(
+        `${name} must be ${expectation(issue.expected)}.`,
+        `Write ${expectation(issue.expected)} here.`,
+      );
+    }
+    case 'invalid_value': {
+      const values = issue.values.map(String);
+      const given = valueAt(source.value, path);
+      if (given === undefined) return at(`${name} is required.`, `Write ${oneOf(values)}.`);
+      return at(`${name} cannot be ${JSON.stringify(given)}.`, `Write ${oneOf(values)}.`);
+    }
+    case 'invalid_union': {
+      const options = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
+      return at(`${name} has a value that is not known.`, `Write ${oneOf(options)}.`);
+    }
+    case 'too_small':
+    case 'too_big': {
+      const bound = issue.code === 'too_small' ? issue.minimum : issue.maximum;
+      const word = issue.code === 'too_small' ? 'at least' : 'at most';
+      const unit = COUNTED[issue.origin] ?? '';
+      return at(`${name} must be ${word} ${bound}${unit}.`, `Write ${word} ${bound}${unit}.`);
+    }
+    default: {
+      const cure = 'params' in issue ? issue.params?.cure : undefined;
+      return at(`${name}: ${issue.message}`, typeof cure === 'string' ? cure : 'Correct the value.');
+    }
+  }
+}
+
+function knownCure(key: string, known: readonly string[]): string {
+  const near = known.find((name) => isNear(key, name));
+  if (near !== undefined) return `Did you mean "${near}"?`;
+  return known.length === 0 ? 'Remove it.' : `Remove it; the fields known here are ${known.join(', ')}.`;
+}
+
+/** Same letters apart from case, one is the other's beginning, or one edit apart. */
+function isNear(a: string, b: string): boolean {
+  const [x, y] = [a.toLowerCase(), b.toLowerCase()];
+  if (x === y || (Math.min(x.length, y.length) >= 3 && (x.startsWith(y) || y.startsWith(x)))) return true;
+  if (Math.abs(x.length - y.length) > 1) return false;
+  let head = 0;
+  while (head < x.length && x[head] === y[head]) head++;
+  let tail = 0;
+  while (tail < Math.min(x.length, y.length) - head && x.at(-1 - tail) === y.at(-1 - tail)) tail++;
+  return Math.max(x.length, y.length) - head - tail <= 1;
+}
+
+/** Names of the members that the schema has at a path; empty where it cannot be told. */
+function membersAt(schema: z.ZodType, path: readonly PropertyKey[], value: unknown): readonly string[] {
+  let current: z.core.$ZodType | undefined = schema;
+  for (let depth = 0; depth <= path.length; depth++) {
+    current = unwrap(current, valueAt(value, path.slice(0, depth)));
+    const part = path[depth];
+    if (part === undefined || current === undefined) break;
+    const definition: z.core.$ZodTypes['_zod']['def'] = (current as z.core.$ZodTypes)._zod.def;
+    if (definition.type === 'array') current = definition.element;
+    else if (definition.type === 'object') current = definition.shape[String(part)];
+    else return [];
+  }
+  const definition = (current as z.core.$ZodTypes | undefined)?._zod.def;
+  return definition?.type === 'object' ? Object.keys(definition.shape) : [];
+}
+
+/** Takes off `optional`, `default`, … and picks the member of a discriminated union that the value names. */
+function unwrap(schema: z.core.$ZodType | undefined, value: unknown): z.core.$ZodType | undefined {
+  let current = schema as z.core.$ZodTypes | undefined;
+  while (current !== undefined) {
+    const definition = current._zod.def;
+    if (definition.type === 'union') {
+      current = definition.options.find((option) => namesType(option, value)) as z.core.$ZodTypes | undefined;
+    } else if ('innerType' in definition) current = definition.innerType as z.core.$ZodTypes;
+    else if (definition.type === 'pipe') current = definition.in as z.core.$ZodTypes;
+    else return current;
+  }
+  return undefined;
+}
+
+function namesType(option: z.core.$ZodType, value: unknown): boolean {
+  const type = valueAt(value, ['type']);
+  return typeof type === 'string' && (option._zod.propValues?.type?.has(type) ?? false);
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (current, part) =>
+      typeof current === 'object' && current !== null ? Reflect.get(current, part) : undefined,
+    value,
+  );
+}
+
+function expectation(expected: string): string {
+  const words: Record<string, string> = {
+    string: 'a text',
+    int: 'a whole number',
+    number: 'a whole number',
+    array: 'a list',
+    object: 'a group of fields',
+    record: 'a group of names and texts',
+  };
+  return words[expected] ?? expected;
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.length < 2 ? values.join('') : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
+}

@@ -1,0 +1,28 @@
+const UNIT_MS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
+
+/**
+ * Milliseconds of a duration in the Gateway API's form (GEP-2257): one to four of `h`, `m`, `s`, `ms`, at most five
+ * digits each. `undefined` = it is none.
+ *
+ * Example: `parseDuration('1h30m')` → `5_400_000`
+ */
+export function parseDuration(text: string): number | undefined {
+  if (!/^([0-9]{1,5}(h|m|s|ms)){1,4}$/.test(text)) return undefined;
+  let totalMs = 0;
+  for (const [, digits, unit] of text.matchAll(/([0-9]+)(ms|h|m|s)/g)) {
+    totalMs += Number(digits) * (UNIT_MS[unit ?? ''] ?? 0);
+  }
+  return totalMs;
+}
+
+/** The shortest way to write it: `5_400_000` → `1h30m`. */
+export function formatDuration(durationMs: number): string {
+  let rest = durationMs;
+  let text = '';
+  for (const [unit, unitMs] of Object.entries(UNIT_MS)) {
+    const count = Math.floor(rest / unitMs);
+    rest -= count * unitMs;
+    if (count > 0) text += `${count}${unit}`;
+  }
+  return text === '' ? '0s' : text;
+}

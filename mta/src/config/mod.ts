@@ -1,0 +1,9 @@
+/** What the operator of an MTA wrote: the settings file, the resources directory, and where each is wrong. */
+export { formatByteSize, parseByteSize } from './byte-size.ts';
+export { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
+export type { LogFields, Logger } from './logger.ts';
+export { type Network, parseNetwork } from './network.ts';
+export type { Problem } from './problem.ts';
+export type { ResourceState } from './resource-state.ts';
+export type * from './settings.ts';
+export { type LoadedSettings, loadSettings, type Surroundings, thisMachine } from './settings-file.ts';

@@ -1,0 +1,68 @@
+import { getServers } from 'node:dns';
+import { readFileSync } from 'node:fs';
+import { hostname, totalmem } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { checkShape } from './check-shape.ts';
+import { type HostPort, parseHostPort } from './host-port.ts';
+import type { Problem } from './problem.ts';
+import { resolveSettings } from './resolve-settings.ts';
+import type { Settings } from './settings.ts';
+import { settingsSchema } from './settings-schema.ts';
+import { parseYamlSource } from './yaml-source.ts';
+
+const DNS_PORT = 53;
+
+/** What the machine says where the file says nothing. */
+export interface Surroundings {
+  readonly hostname: string;
+  readonly memoryBytes: number;
+  readonly dnsServers: readonly HostPort[];
+}
+
+export type LoadedSettings = { readonly settings: Settings } | { readonly problems: readonly Problem[] };
+
+/**
+ * Reads and checks `sluice.yaml`, the users and password files that it names included. Paths in it are relative to
+ * its own directory. Every mistake is reported, not only the first. Never throws for what a user wrote.
+ *
+ * Example: `const loaded = loadSettings('sluice.yaml'); if ('problems' in loaded) …`
+ */
+export function loadSettings(file: string, surroundings: Surroundings = thisMachine()): LoadedSettings {
+  const text = readText(file);
+  if (typeof text !== 'string') {
+    const cure = 'Check that the path is right and that the user that runs sluice may read it.';
+    return { problems: [{ file, field: '', what: `Cannot read the settings file: ${text.message}.`, cure }] };
+  }
+  const parsed = parseYamlSource(text, file);
+  if ('problems' in parsed) return parsed;
+  const checked = checkShape(parsed.source, settingsSchema);
+  if ('problems' in checked) return checked;
+  return resolveSettings({
+    file: checked.value,
+    source: parsed.source,
+    directory: dirname(resolve(file)),
+    surroundings,
+    readText,
+  });
+}
+
+/** The text of a file, or the error as a value. */
+export type ReadText = (file: string) => string | Error;
+
+function readText(file: string): string | Error {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** Resolvers, name and memory of this machine; inside a container its memory limit. */
+export function thisMachine(): Surroundings {
+  return {
+    hostname: hostname().toLowerCase(),
+    // Without a limit `constrainedMemory` says 0 or more than there is.
+    memoryBytes: Math.min(process.constrainedMemory() || totalmem(), totalmem()),
+    dnsServers: getServers().map((text) => parseHostPort(text) ?? { host: text, port: DNS_PORT }),
+  };
+}

@@ -1,0 +1,321 @@
+import { z } from 'zod';
+import * as defaults from './defaults.ts';
+import {
+  byteSize,
+  duration,
+  hostName,
+  hostPort,
+  name,
+  network,
+  optional,
+  passwordFields,
+} from './settings-fields.ts';
+
+/**
+ * The file `sluice.yaml` as a user writes it: every field, its bounds, its default, its meaning. The one source of
+ * docs/reference/settings.md. What rooms receive is {@link Settings}, made from this in `resolve-settings.ts`.
+ */
+
+const tlsLevel = z.enum(['Disabled', 'Opportunistic', 'Encrypt', 'Verify']);
+
+const user = z.strictObject({
+  username: z.string().min(1).max(256).describe('Name that the client gives in AUTH.'),
+  ...passwordFields,
+  tenant: optional(
+    name.describe('Tenant of all mail of this user; the alternative is `tenants[].authUsers`.'),
+  ),
+});
+export type UserInFile = z.infer<typeof user>;
+
+/** The file that `usersFile` names: a list of users. */
+export const usersFileSchema = z.array(user);
+
+const listenerTls = z.strictObject({
+  mode: z
+    .enum(['StartTls', 'Implicit'])
+    .default('StartTls')
+    .describe('STARTTLS (RFC 3207) or TLS from the first byte (RFC 8314).'),
+  certificateFile: z.string().min(1).describe('Certificate chain, PEM.'),
+  keyFile: z.string().min(1).describe('Private key, PEM.'),
+});
+
+const listenerAuth = z.strictObject({
+  requireTls: z
+    .enum(['Enabled', 'Disabled'])
+    .default('Enabled')
+    .describe('`Disabled` accepts passwords on connections that are not encrypted.'),
+  users: z.array(user).max(10_000).default([]).describe('Users written here.'),
+  usersFile: optional(
+    z.string().min(1).describe('File with a YAML list of users, in the same form; for Secrets.'),
+  ),
+});
+
+const listenerLimits = z.strictObject({
+  maxMessageBytes: byteSize({ min: 1024, max: 2 ** 30 })
+    .default(defaults.MAX_MESSAGE_BYTES)
+    .describe('Largest message; more is refused with 552 5.3.4. Announced as SIZE.'),
+  maxRecipients: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(defaults.MAX_RECIPIENTS)
+    .describe(
+      'Recipients of one message; more are refused with 452 4.5.3. RFC 5321 §4.5.3.1.8 asks for at least 100.',
+    ),
+  maxConnections: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(defaults.MAX_CONNECTIONS)
+    .describe('Open connections; more are refused with 421 4.3.2.'),
+  maxConnectionsPerClient: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(defaults.MAX_CONNECTIONS_PER_CLIENT)
+    .describe('Open connections of one client address.'),
+  maxMessagesPerConnection: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(defaults.MAX_MESSAGES_PER_CONNECTION)
+    .describe('After so many the connection ends with 421: clients spread over pods again.'),
+  idleTimeout: duration({ min: '1s', max: '1h' })
+    .default(defaults.IDLE_TIMEOUT_MS)
+    .describe(
+      'A client that sends no command for so long reads 421. RFC 5321 §4.5.3.2.7 asks for at least 5m.',
+    ),
+  commandTimeout: duration({ min: '1s', max: '1h' })
+    .default(defaults.COMMAND_TIMEOUT_MS)
+    .describe('Longest pause inside a command or the message data.'),
+});
+
+const listenerHeaders = z.strictObject({
+  tenant: name
+    .default(defaults.TENANT_HEADER)
+    .describe('Header that names the tenant; taken from the message before it is stored.'),
+  campaign: name.default(defaults.CAMPAIGN_HEADER).describe('Header that names the campaign; taken out too.'),
+  class: name.default(defaults.CLASS_HEADER).describe('Header that names the class; taken out too.'),
+});
+
+const smtpListener = z.strictObject({
+  name: name.describe('Name in logs and events.'),
+  address: hostPort.describe('Address to listen on; port 0 lets the system choose.'),
+  hostname: optional(
+    hostName.describe('Name in the greeting, in EHLO and in Received; the default is `spec.hostname`.'),
+  ),
+  tls: optional(listenerTls.describe('Absent = no encryption is offered.')),
+  auth: optional(listenerAuth.describe('Absent = no AUTH is offered.')),
+  relayNetworks: z
+    .array(network)
+    .max(1_000)
+    .default([])
+    .describe(
+      'Client addresses that may hand in mail without AUTH. Never list the address that the cluster itself puts in place of all clients.',
+    ),
+  proxyProtocol: optional(
+    z
+      .strictObject({
+        trustedNetworks: z
+          .array(network)
+          .min(1)
+          .max(1_000)
+          .describe('Load balancers whose PROXY header (v1, v2) is believed.'),
+      })
+      .describe('Absent = no PROXY header is understood.'),
+  ),
+  limits: listenerLimits.prefault({}).describe('Bounds of this listener.'),
+  bareLineEnding: z
+    .enum(['Reject', 'Normalize'])
+    .default('Reject')
+    .describe(
+      'A CR or LF alone in a message: refuse the message, or make it CRLF before it is stored and signed.',
+    ),
+  headers: listenerHeaders
+    .prefault({})
+    .describe('Names of the headers by which an authorised client steers its mail.'),
+});
+
+const spool = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('SQLite').describe('Kind of store.'),
+    sqlite: z
+      .strictObject({
+        path: z.string().min(1).describe('Database file; its directory must be on a local disk.'),
+        minFreeBytes: byteSize({ min: 0, max: 2 ** 50 })
+          .default(defaults.MIN_FREE_BYTES)
+          .describe('Below so much free disk, mail is refused with 452 4.3.1.'),
+      })
+      .describe('The embedded store.'),
+  }),
+]);
+
+const routeHost = z.strictObject({
+  host: z.string().min(1).max(253).describe('Host name or address.'),
+  port: optional(z.int().min(1).max(65_535).describe('The default is `spec.smtpPort`.')),
+  preference: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(defaults.ROUTE_PREFERENCE)
+    .describe('As in MX: lower goes first, equal ones share.'),
+  username: optional(z.string().min(1).max(256).describe('Log in with AUTH under this name.')),
+  ...passwordFields,
+});
+
+const route = z.strictObject({
+  domain: z
+    .string()
+    .min(1)
+    .max(255)
+    .describe(
+      '`example.com` = that domain; `*.example.com` = every domain below it; `*` = all. The most exact one applies.',
+    ),
+  hosts: z.array(routeHost).min(1).max(100).describe('Hosts used instead of the MX of the domain.'),
+  tls: optional(
+    z
+      .strictObject({ level: tlsLevel.describe('Replaces the level of the policy.') })
+      .describe('TLS to these hosts.'),
+  ),
+});
+
+const tenant = z.strictObject({
+  name: name.describe('What policies and pools call it.'),
+  labels: z
+    .record(z.string().min(1).max(317), z.string().max(63))
+    .default({})
+    .describe('For `tenantSelector`.'),
+  authUsers: z
+    .array(z.string().min(1))
+    .max(10_000)
+    .default([])
+    .describe('AUTH users whose mail belongs to it.'),
+  senderDomains: z
+    .array(hostName)
+    .max(100_000)
+    .default([])
+    .describe('Domains of the reverse-path whose mail belongs to it, where AUTH did not say.'),
+});
+
+const mailClass = z.strictObject({
+  name: name.describe('What headers, policies and pools call it.'),
+  priority: z.int().min(-1000).max(1000).default(0).describe('Higher leaves first.'),
+});
+
+const spec = z.strictObject({
+  hostname: optional(
+    hostName.describe('Name of this MTA towards clients; the default is that of the machine.'),
+  ),
+  listeners: z
+    .strictObject({
+      smtp: z.array(smtpListener).min(1).max(100).describe('Where clients hand in mail.'),
+      admin: z
+        .strictObject({
+          address: hostPort
+            .default(defaults.ADMIN_ADDRESS)
+            .describe('Serves /livez, /readyz, /metrics and /queue, without passwords.'),
+        })
+        .prefault({})
+        .describe('For probes, Prometheus and the command line.'),
+    })
+    .describe('What this MTA listens on.'),
+  spool: spool.describe('Where accepted mail lives until its last recipient is done.'),
+  memory: z
+    .strictObject({
+      maxBytes: optional(
+        byteSize({ min: 64 * 2 ** 20, max: 2 ** 50 }).describe(
+          'Memory this MTA may use; the default is the limit of the container, else the memory of the machine.',
+        ),
+      ),
+      lowWaterPercent: z
+        .int()
+        .min(10)
+        .max(100)
+        .default(defaults.MEMORY_LOW_WATER_PERCENT)
+        .describe('Above this share of it, mail is refused with 452 4.3.1.'),
+    })
+    .prefault({})
+    .describe('Memory bounds.'),
+  dns: z
+    .strictObject({
+      servers: z
+        .array(hostPort)
+        .max(10)
+        .default([])
+        .describe('Resolvers; the default is what the system uses.'),
+      timeout: duration({ min: '100ms', max: '30s' })
+        .default(defaults.DNS_TIMEOUT_MS)
+        .describe('Wait for one answer.'),
+      attempts: z
+        .int()
+        .min(1)
+        .max(10)
+        .default(defaults.DNS_ATTEMPTS)
+        .describe('Questions asked before giving up.'),
+    })
+    .prefault({})
+    .describe('Look-ups of MX and addresses.'),
+  targets: z
+    .strictObject({
+      allow: z
+        .array(network)
+        .max(1_000)
+        .default([])
+        .describe('Networks that may be connected to although they are loopback, private or reserved.'),
+    })
+    .prefault({})
+    .describe('Where mail may be delivered to.'),
+  smtpPort: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(defaults.SMTP_PORT)
+    .describe('Port of the hosts that MX records name; only tests change it.'),
+  routes: z
+    .array(route)
+    .max(10_000)
+    .default([])
+    .describe('Domains that do not follow their MX: smart hosts and tests.'),
+  tenants: z.array(tenant).max(100_000).default([]).describe('Customers, teams: whose mail it is.'),
+  classes: z
+    .array(mailClass)
+    .max(100)
+    .default([])
+    .describe('Kinds of mail; a message without one has priority 0.'),
+  resources: z
+    .strictObject({
+      directory: z
+        .string()
+        .min(1)
+        .describe('Directory of the YAML files with EgressPool and ShapingPolicy resources; it is watched.'),
+    })
+    .describe('The egress configuration.'),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['Debug', 'Info', 'Warn', 'Error'])
+        .default('Info')
+        .describe('Least important lines that are shown.'),
+      format: z
+        .enum(['JSON', 'Text'])
+        .default('JSON')
+        .describe('One JSON object a line, or text for people.'),
+    })
+    .prefault({})
+    .describe('The log, on standard error.'),
+  events: z
+    .strictObject({
+      stdout: z.enum(['Enabled', 'Disabled']).default('Disabled').describe('JSON lines on standard output.'),
+      file: optional(z.string().min(1).describe('JSON lines appended to this file.')),
+    })
+    .prefault({})
+    .describe('One event per fact, see events.md.'),
+});
+
+export const settingsSchema = z.strictObject({
+  apiVersion: z.literal('sluice.email/v1alpha1').describe('Version of this form.'),
+  kind: z.literal('MtaConfig').describe('What this file is.'),
+  spec: spec.describe('The settings.'),
+});
+
+export type SettingsInFile = z.infer<typeof settingsSchema>;

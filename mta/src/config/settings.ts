@@ -1,0 +1,117 @@
+import type { TlsLevel } from '@sluice/crds';
+import type { HostPort } from './host-port.ts';
+import type { Network } from './network.ts';
+
+/**
+ * `sluice.yaml` as the rooms receive it: checked, defaults filled in, durations in milliseconds, paths absolute,
+ * secrets read. The meaning of each field is in `settings-schema.ts`.
+ */
+export interface Settings {
+  readonly hostname: string;
+  readonly smtpListeners: readonly SmtpListenerSettings[];
+  readonly adminAddress: HostPort;
+  readonly spool: SpoolSettings;
+  readonly memory: MemorySettings;
+  readonly dns: DnsSettings;
+  /** Forbidden networks (loopback, private, reserved) that may be connected to all the same. */
+  readonly allowedTargets: readonly Network[];
+  readonly smtpPort: number;
+  readonly routes: readonly RouteSettings[];
+  readonly tenants: readonly TenantSettings[];
+  readonly classes: readonly ClassSettings[];
+  /** Absolute path. */
+  readonly resourcesDirectory: string;
+  readonly log: LogSettings;
+  readonly events: EventSettings;
+}
+
+export interface SmtpListenerSettings {
+  readonly name: string;
+  readonly address: HostPort;
+  readonly hostname: string;
+  readonly tls?: {
+    readonly mode: 'StartTls' | 'Implicit';
+    readonly certificateFile: string;
+    readonly keyFile: string;
+  };
+  readonly auth?: { readonly requireTls: 'Enabled' | 'Disabled'; readonly users: readonly UserSettings[] };
+  readonly relayNetworks: readonly Network[];
+  /** Empty = no PROXY header is understood. */
+  readonly proxyTrustedNetworks: readonly Network[];
+  readonly limits: ListenerLimits;
+  readonly bareLineEnding: 'Reject' | 'Normalize';
+  /** Header names as written; compare without case. */
+  readonly headers: { readonly tenant: string; readonly campaign: string; readonly class: string };
+}
+
+export interface ListenerLimits {
+  readonly maxMessageBytes: number;
+  readonly maxRecipients: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerClient: number;
+  readonly maxMessagesPerConnection: number;
+  readonly idleTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+}
+
+export interface UserSettings {
+  readonly username: string;
+  readonly password: string;
+  /** `''` = none; from the user itself or from the tenant's `authUsers`. */
+  readonly tenant: string;
+}
+
+export interface SpoolSettings {
+  readonly type: 'SQLite';
+  readonly path: string;
+  readonly minFreeBytes: number;
+}
+
+export interface MemorySettings {
+  readonly maxBytes: number;
+  readonly lowWaterPercent: number;
+}
+
+export interface DnsSettings {
+  /** Never empty: the system's own when the file names none. */
+  readonly servers: readonly HostPort[];
+  readonly timeoutMs: number;
+  readonly attempts: number;
+}
+
+export interface RouteSettings {
+  /** `example.com`, `*.example.com` (every domain below it, not itself) or `*`; lower case. The most exact one applies. */
+  readonly domain: string;
+  readonly hosts: readonly RouteHostSettings[];
+  readonly tlsLevel?: TlsLevel;
+}
+
+export interface RouteHostSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly preference: number;
+  readonly auth?: { readonly username: string; readonly password: string };
+}
+
+export interface TenantSettings {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly authUsers: readonly string[];
+  /** Lower case. */
+  readonly senderDomains: readonly string[];
+}
+
+export interface ClassSettings {
+  readonly name: string;
+  readonly priority: number;
+}
+
+export interface LogSettings {
+  readonly level: 'Debug' | 'Info' | 'Warn' | 'Error';
+  readonly format: 'JSON' | 'Text';
+}
+
+export interface EventSettings {
+  readonly stdout: 'Enabled' | 'Disabled';
+  readonly file?: string;
+}

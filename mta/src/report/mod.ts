@@ -1,0 +1,6 @@
+/** What Sluice tells about itself: events, metrics, the log. */
+export { type EgressCounters, MAX_EGRESS_SERIES } from './egress-counters.ts';
+export { type EventType, type MailEvent, mailEventSchema } from './event.ts';
+export { createEventSink, type EventSink, type EventSinkOptions } from './event-sink.ts';
+export { createLogger, type LogDestination } from './logger.ts';
+export { createMetrics, type MetricSources, type Metrics, type QueueGauges } from './metrics.ts';
