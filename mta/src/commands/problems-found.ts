@@ -1,0 +1,16 @@
+import type { Problem } from '../config/mod.ts';
+
+/**
+ * What a command throws when the user's files are wrong: ends it with the list of problems and exit code 3.
+ *
+ * Example: `const loaded = loadSettings(file); if ('problems' in loaded) throw new ProblemsFound(loaded.problems)`
+ */
+export class ProblemsFound extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.length === 1 ? '1 problem' : `${problems.length} problems`);
+    this.name = 'ProblemsFound';
+    this.problems = problems;
+  }
+}

@@ -1,0 +1,51 @@
+import type { ResourceState } from '../config/mod.ts';
+import type { SpoolUsage } from '../spool/mod.ts';
+import type { ReadinessCheck } from './readiness.ts';
+
+/** Ready only while the configuration in force has something to run; a broken change degrades, it does not unready. */
+export function configurationCheck(state: () => ResourceState): ReadinessCheck {
+  return {
+    name: 'configuration',
+    run() {
+      const { ok, hash, problems } = state();
+      if (ok) return { status: 'ok', detail: `configuration ${hash.slice(0, 12)} is in force` };
+      const detail = `the resources are broken; the last good configuration ${hash.slice(0, 12)} stays in force`;
+      return { status: 'degraded', detail, problems };
+    },
+  };
+}
+
+/** Below `minFreeBytes` mail is refused with 452: clients should go to another pod. */
+export function spoolCheck(usage: () => SpoolUsage, minFreeBytes: number): ReadinessCheck {
+  return {
+    name: 'spool',
+    run() {
+      const { messages, freeBytes } = usage();
+      if (freeBytes >= minFreeBytes) return { status: 'ok', detail: `${messages} messages stored` };
+      return { status: 'failing', detail: `${freeBytes} bytes free, ${minFreeBytes} are needed` };
+    },
+  };
+}
+
+/** Listening at all, with the addresses for people. */
+export function listenerCheck(addresses: () => readonly string[]): ReadinessCheck {
+  return {
+    name: 'listener',
+    run() {
+      const open = addresses();
+      if (open.length > 0) return { status: 'ok', detail: `listening on ${open.join(', ')}` };
+      return { status: 'failing', detail: 'no SMTP listener is open' };
+    },
+  };
+}
+
+/** A pod that shuts down takes no new clients. */
+export function drainingCheck(isDraining: () => boolean): ReadinessCheck {
+  return {
+    name: 'draining',
+    run: () =>
+      isDraining()
+        ? { status: 'failing', detail: 'this MTA is shutting down' }
+        : { status: 'ok', detail: 'not draining' },
+  };
+}
