@@ -15,10 +15,6 @@ export const ERRORS = {
     what: 'Cannot listen on {address}: {reason}.',
     cure: 'Choose another address or port in sluice.yaml, or stop the program that uses it.',
   },
-  SLUICE_COMMAND_UNKNOWN: {
-    what: 'There is no command "{command}".',
-    cure: 'Run sluice --help to see the commands.',
-  },
 } as const satisfies Record<string, { readonly what: string; readonly cure: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -2,3 +2,4 @@
 export type * from './effective-policy.ts';
 export type * from './egress-config.ts';
 export { ERRORS, type ErrorCode, type Place, SluiceError } from './errors.ts';
+export { errorsPage } from './errors-page.ts';

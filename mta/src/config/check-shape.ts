@@ -1,5 +1,6 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Problem } from './problem.ts';
+import { schemaMember } from './schema-member.ts';
 import { fieldName, type YamlSource } from './yaml-source.ts';
 
 /** What a bound counts, where it is not the number itself. */
@@ -86,37 +87,23 @@ function isNear(a: string, b: string): boolean {
 
 /** Names of the members that the schema has at a path; empty where it cannot be told. */
 function membersAt(schema: z.ZodType, path: readonly PropertyKey[], value: unknown): readonly string[] {
-  let current: z.core.$ZodType | undefined = schema;
-  for (let depth = 0; depth <= path.length; depth++) {
-    current = unwrap(current, valueAt(value, path.slice(0, depth)));
-    const part = path[depth];
-    if (part === undefined || current === undefined) break;
-    const definition: z.core.$ZodTypes['_zod']['def'] = (current as z.core.$ZodTypes)._zod.def;
-    if (definition.type === 'array') current = definition.element;
-    else if (definition.type === 'object') current = definition.shape[String(part)];
-    else return [];
+  let current: z.core.$ZodType | undefined = memberOfType(schema, value);
+  for (const [depth, part] of path.entries()) {
+    let next: z.core.$ZodType | undefined;
+    if (current instanceof z.ZodArray) next = current.element;
+    else if (current instanceof z.ZodObject) next = current.shape[String(part)];
+    if (next === undefined) return [];
+    current = memberOfType(next, valueAt(value, path.slice(0, depth + 1)));
   }
-  const definition = (current as z.core.$ZodTypes | undefined)?._zod.def;
-  return definition?.type === 'object' ? Object.keys(definition.shape) : [];
+  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
 }
 
-/** Takes off `optional`, `default`, … and picks the member of a discriminated union that the value names. */
-function unwrap(schema: z.core.$ZodType | undefined, value: unknown): z.core.$ZodType | undefined {
-  let current = schema as z.core.$ZodTypes | undefined;
-  while (current !== undefined) {
-    const definition = current._zod.def;
-    if (definition.type === 'union') {
-      current = definition.options.find((option) => namesType(option, value)) as z.core.$ZodTypes | undefined;
-    } else if ('innerType' in definition) current = definition.innerType as z.core.$ZodTypes;
-    else if (definition.type === 'pipe') current = definition.in as z.core.$ZodTypes;
-    else return current;
-  }
-  return undefined;
-}
-
-function namesType(option: z.core.$ZodType, value: unknown): boolean {
+/** The schema without its wrappers; of a union the member that the value's `type` names. */
+function memberOfType(outer: z.core.$ZodType, value: unknown): z.core.$ZodType | undefined {
+  const { schema } = schemaMember(outer);
+  if (!(schema instanceof z.ZodUnion)) return schema;
   const type = valueAt(value, ['type']);
-  return typeof type === 'string' && (option._zod.propValues?.type?.has(type) ?? false);
+  return schema.options.find((option) => typeof type === 'string' && option._zod.propValues?.type?.has(type));
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -3,14 +3,7 @@ import { formatByteSize, parseByteSize } from './byte-size.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import { type HostPort, parseHostPort } from './host-port.ts';
 import { type Network, parseNetwork } from './network.ts';
-
-/** What the reference page says about a field's form; kept in the schema's metadata. */
-export interface FieldForm {
-  /** Words for the type: `duration 1s…1h`. */
-  readonly form: string;
-  /** Writes a default as a user would. */
-  readonly show?: (value: never) => string;
-}
+import type { FieldForm } from './schema-member.ts';
 
 /** Field that may be left out; never `undefined` inside. */
 export const optional = <T extends z.ZodType>(schema: T) => z.exactOptional(schema);

@@ -4,3 +4,4 @@ export { type EventType, type MailEvent, mailEventSchema } from './event.ts';
 export { createEventSink, type EventSink, type EventSinkOptions } from './event-sink.ts';
 export { createLogger, type LogDestination } from './logger.ts';
 export { createMetrics, type MetricSources, type Metrics, type QueueGauges } from './metrics.ts';
+export { eventsPage, metricsPage } from './reference-pages.ts';

@@ -1,0 +1,16 @@
+import { errorsPage } from '@sluice/crds';
+import { settingsPage } from './config/mod.ts';
+import { eventsPage, metricsPage } from './report/mod.ts';
+
+/** Generated pages under docs/reference: file name → text. Checked in; a test compares them with the code. */
+export function referencePages(): Readonly<Record<string, string>> {
+  return {
+    'errors.md': errorsPage(),
+    'events.md': eventsPage(),
+    'metrics.md': metricsPage(),
+    'settings.md': settingsPage(),
+  };
+}
+
+/** Where they live. */
+export const REFERENCE_DIRECTORY = new URL('../../docs/reference/', import.meta.url);
