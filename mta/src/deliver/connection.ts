@@ -1,0 +1,225 @@
+import type { Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionEnd, endOfError, unexpected } from './connection-end.ts';
+import { type Deadline, unwatchDeadline, watchDeadline } from './deadline-ticker.ts';
+import { ReplyParser, type WireReply } from './reply-parser.ts';
+import { printable } from './reply-text.ts';
+import type { TlsUpgrade } from './tls-level.ts';
+
+/**
+ * After a reset the peer needs this long to see it and to stop counting the connection, milliseconds: one trip, and the time until a
+ * busy server looks at its sockets. A slot that is given out again earlier could be counted twice.
+ */
+export const DESTROY_GRACE_MS = 500;
+
+/** A peer that was told good-bye and does not close is reset after this long, milliseconds. */
+export const CLOSE_LIMIT_MS = 5_000;
+
+/** Who has the word: is told each reply and the end. Without one a reply is unsolicited and ends the connection. */
+export interface ConnectionUser {
+  onReply(reply: WireReply): void;
+  /** Called once; nothing comes after it. */
+  onConnectionEnd(end: ConnectionEnd): void;
+  /** What was written has left; write on. */
+  onDrain(): void;
+}
+
+/** One socket to a server: replies in, octets out, one deadline, one end. Knows nothing of what a command means. */
+export class Connection implements Deadline {
+  user: ConnectionUser | undefined;
+  /** Set as soon as nothing can be said any more. */
+  end: ConnectionEnd | undefined;
+  deadlineAtMs = Number.POSITIVE_INFINITY;
+  readonly #raw: Socket;
+  #socket: Socket;
+  #parser = new ReplyParser();
+  #gone: Promise<void> | undefined;
+
+  constructor(socket: Socket) {
+    this.#raw = socket;
+    this.#socket = socket;
+    // Once TLS has taken it over nobody else listens there.
+    socket.on('error', () => {});
+    watchDeadline(this);
+    this.#listen();
+    if (socket.destroyed) this.#finish({ cause: 'closed', detail: 'connection closed by the peer' });
+  }
+
+  /** What the current user writes to. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  get encrypted(): boolean {
+    return this.#socket !== this.#raw;
+  }
+
+  /** The peer has this long until it must have said something complete. */
+  arm(timeoutMs: number): void {
+    this.deadlineAtMs = performance.now() + timeoutMs;
+  }
+
+  disarm(): void {
+    this.deadlineAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Writes one command (without its CRLF; `undefined` = the greeting is awaited) and waits for its one reply. */
+  ask(command: string | undefined, timeoutMs: number): Promise<WireReply | ConnectionEnd> {
+    if (this.end !== undefined) return Promise.resolve(this.end);
+    return new Promise((resolve) => {
+      const settle = (answer: WireReply | ConnectionEnd): void => {
+        this.user = undefined;
+        this.disarm();
+        resolve(answer);
+      };
+      this.user = { onReply: settle, onConnectionEnd: settle, onDrain() {} };
+      this.arm(timeoutMs);
+      if (command !== undefined) this.#socket.write(`${command}\r\n`, 'utf8');
+    });
+  }
+
+  /**
+   * Starts TLS on the open connection (RFC 3207). Octets that came in clear behind the reply to STARTTLS are an
+   * attack or a broken server, and end the connection: they must not be read as if TLS had protected them.
+   */
+  upgrade(upgrade: TlsUpgrade, timeoutMs: number): Promise<TLSSocket | ConnectionEnd> {
+    if (this.end !== undefined) return Promise.resolve(this.end);
+    if (!this.#parser.empty) {
+      this.reset({ cause: 'protocol', detail: 'octets in clear after the reply to STARTTLS' });
+      return Promise.resolve(this.end ?? CLOSED);
+    }
+    this.#unlisten();
+    const secure = connectTls({ ...upgrade, socket: this.#raw });
+    this.#socket = secure;
+    this.#parser = new ReplyParser();
+    return new Promise((resolve) => {
+      this.user = {
+        onReply: (reply) => this.unsolicited(reply),
+        onConnectionEnd: (end) => {
+          this.user = undefined;
+          resolve(
+            end.cause === 'closed' ? { cause: 'tls', detail: `TLS handshake failed: ${end.detail}` } : end,
+          );
+        },
+        onDrain() {},
+      };
+      this.arm(timeoutMs);
+      secure.once('secureConnect', () => {
+        if (this.end !== undefined) return;
+        this.user = undefined;
+        this.disarm();
+        secure.off('error', this.#onHandshakeError);
+        this.#listen();
+        resolve(secure);
+      });
+      secure.on('error', this.#onHandshakeError);
+      secure.once('close', this.#onClose);
+    });
+  }
+
+  /** Takes the connection down at once; what the kernel has not sent yet is thrown away. */
+  reset(end: ConnectionEnd): void {
+    if (!this.#raw.destroyed) {
+      this.#gone ??= new Promise((resolve) => setTimeout(resolve, DESTROY_GRACE_MS));
+    }
+    this.#raw.resetAndDestroy();
+    this.#socket.destroy();
+    this.#finish(end);
+  }
+
+  /** 421: the peer closes (RFC 5321 §3.8). Nothing is said any more, its FIN is waited for in {@link gone}. */
+  peerCloses(reply: WireReply): void {
+    this.#socket.end();
+    this.#finish({ cause: 'reply', detail: 'the peer closes the session', reply });
+  }
+
+  /** Says that nothing more will be said; the peer is expected to close. */
+  shutDown(): void {
+    this.#socket.end();
+  }
+
+  /** Resolves when the peer does not count this connection any more: it has closed, or was reset {@link DESTROY_GRACE_MS} ago. */
+  async gone(): Promise<void> {
+    if (this.#gone === undefined && !this.#raw.destroyed) {
+      await new Promise<void>((resolve) => {
+        const limit = setTimeout(() => {
+          this.reset({ cause: 'timeout', detail: 'the peer did not close' });
+          resolve();
+        }, CLOSE_LIMIT_MS);
+        this.#raw.once('close', () => {
+          clearTimeout(limit);
+          resolve();
+        });
+      });
+    }
+    await this.#gone;
+  }
+
+  onDeadline(): void {
+    this.reset({ cause: 'timeout', detail: 'no answer in time' });
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onDrain);
+    socket.on('end', this.#onClose);
+    socket.on('close', this.#onClose);
+    socket.on('error', this.#onError);
+  }
+
+  #unlisten(): void {
+    const socket = this.#socket;
+    socket.off('data', this.#onData);
+    socket.off('drain', this.#onDrain);
+    socket.off('end', this.#onClose);
+    socket.off('close', this.#onClose);
+    socket.off('error', this.#onError);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const parser = this.#parser;
+    parser.push(chunk);
+    for (let reply = parser.next(); reply !== undefined; reply = parser.next()) {
+      if (this.end !== undefined) return;
+      if (this.user === undefined) this.unsolicited(reply);
+      else this.user.onReply(reply);
+    }
+    if (parser.violation !== undefined)
+      this.reset({ cause: 'protocol', detail: printable(parser.violation) });
+  };
+
+  /** RFC 5321 §3.8: 421 may come at any time; anything else would be taken for the answer to the next command. */
+  unsolicited(reply: WireReply): void {
+    if (reply.code === 421) this.peerCloses(reply);
+    else this.reset(unexpected(reply));
+  }
+
+  readonly #onDrain = (): void => this.user?.onDrain();
+
+  readonly #onError = (error: Error): void => {
+    this.#socket.destroy();
+    this.#raw.destroy();
+    this.#finish(endOfError(error));
+  };
+
+  readonly #onHandshakeError = (error: Error): void => {
+    this.reset({ cause: 'tls', detail: `TLS handshake failed: ${printable(error.message)}` });
+  };
+
+  readonly #onClose = (): void => {
+    this.#socket.destroy();
+    this.#raw.destroy();
+    this.#finish(CLOSED);
+  };
+
+  #finish(end: ConnectionEnd): void {
+    if (this.end !== undefined) return;
+    this.end = end;
+    this.disarm();
+    unwatchDeadline(this);
+    this.user?.onConnectionEnd(end);
+  }
+}
+
+const CLOSED: ConnectionEnd = { cause: 'closed', detail: 'connection closed by the peer' };

@@ -1,0 +1,57 @@
+import type { Reply } from '../spool/mod.ts';
+import type { Capabilities } from './capabilities.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Printable ASCII without space and angle brackets: what an address may be made of without SMTPUTF8. */
+const PLAIN_ADDRESS = /^[\x21-\x3b\x3d\x3f-\x7e]*$/;
+/** What would end the path or the command early (CR, LF, NUL, space, brackets), and every other control character. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const DANGEROUS = /[\x00-\x20<>\x7f-\x9f]/;
+
+/** Why this peer cannot be given this message at all, or `undefined`. No conversion is ever made: it would break signatures. */
+export function refusalOfMessage(
+  transaction: Transaction,
+  sizeBytes: number,
+  capabilities: Capabilities,
+): Reply | undefined {
+  if (!isSafeAddress(transaction.sender)) {
+    return local(553, '5.1.7', 'the sender address contains a character that SMTP cannot carry');
+  }
+  if (sizeBytes > capabilities.maxSizeBytes) {
+    return local(
+      552,
+      '5.3.4',
+      `message of ${sizeBytes} octets, the peer takes at most ${capabilities.maxSizeBytes}`,
+    );
+  }
+  if (transaction.eightBit && !capabilities.eightBitMime) {
+    return local(554, '5.6.3', 'the message has 8-bit content and the peer does not offer 8BITMIME');
+  }
+  if (!capabilities.smtputf8 && needsSmtputf8(transaction)) {
+    return local(553, '5.6.7', 'the message needs SMTPUTF8 and the peer does not offer it');
+  }
+  return undefined;
+}
+
+/** Why this recipient is not named to any peer, or `undefined`. */
+export function refusalOfRecipient(recipient: string): Reply | undefined {
+  if (recipient !== '' && isSafeAddress(recipient)) return undefined;
+  return local(553, '5.1.3', 'the recipient address contains a character that SMTP cannot carry');
+}
+
+/** RFC 6531 §3.4: the parameter is needed for the headers' sake (the flag) or for an address. */
+export function needsSmtputf8(transaction: Transaction): boolean {
+  return (
+    transaction.smtputf8 ||
+    !PLAIN_ADDRESS.test(transaction.sender) ||
+    !transaction.recipients.every((recipient) => PLAIN_ADDRESS.test(recipient) || DANGEROUS.test(recipient))
+  );
+}
+
+function isSafeAddress(address: string): boolean {
+  return PLAIN_ADDRESS.test(address) || !DANGEROUS.test(address);
+}
+
+function local(code: number, enhanced: string, text: string): Reply {
+  return { code, enhanced, text, host: '' };
+}

@@ -1,0 +1,36 @@
+import type { MessageBody, Reply } from '../spool/mod.ts';
+import type { Phase } from './phase.ts';
+import type { SessionFailure } from './session-failure.ts';
+
+/** One message to the recipients of one domain (RFC 5321 §3.3). */
+export interface Transaction {
+  /** Reverse-path without angle brackets, `''` = `<>`. */
+  readonly sender: string;
+  /** Forward-paths of one domain, at least one. */
+  readonly recipients: readonly string[];
+  /** CRLF line ends; what is in here goes to the wire as it is (dot-stuffed where DATA is used). */
+  readonly body: MessageBody;
+  readonly sizeBytes: number;
+  readonly eightBit: boolean;
+  readonly smtputf8: boolean;
+}
+
+export interface RecipientResult {
+  readonly status: 'delivered' | 'transient' | 'permanent';
+  readonly phase: Phase;
+  readonly reply: Reply;
+}
+
+export interface TransactionResult {
+  /** One for each recipient of the transaction, in its order. */
+  readonly recipients: readonly RecipientResult[];
+  /**
+   * The results count: MAIL was sent, or Sluice refused the message itself because this peer cannot carry it.
+   * `false` = the peer had closed the idle session: nothing happened, try again elsewhere at once.
+   */
+  readonly begun: boolean;
+  /** Set when the session cannot carry another transaction, with the reason. */
+  readonly ended?: SessionFailure | 'peer-closed';
+  /** Time from MAIL to the last reply, milliseconds. */
+  readonly durationMs: number;
+}
