@@ -11,9 +11,65 @@ export const ERRORS = {
     what: 'Cannot open {file} for events: {reason}.',
     cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
   },
-  SLUICE_ADDRESS_UNAVAILABLE: {
+  SLUICE_YAML_SYNTAX: {
+    what: 'This is not valid YAML: {reason}.',
+    cure: 'Correct the syntax here: indent with spaces only, write each key once.',
+  },
+  SLUICE_YAML_TOO_COMPLEX: {
+    what: 'This YAML cannot be expanded: {reason}.',
+    cure: 'Write the values out instead of nesting them or repeating them by aliases.',
+  },
+  SLUICE_RESOURCE_UNKNOWN: {
+    what: '{field} must be {expected}, not {given}.',
+    cure: '{cure}',
+  },
+  SLUICE_FIELD_UNKNOWN: {
+    what: 'Unknown field "{name}".',
+    cure: '{cure}',
+  },
+  SLUICE_FIELD_LATER: {
+    what: 'Field "{name}" is a field of a later version of Sluice; this version cannot carry it out.',
+    cure: 'Remove it until then.',
+  },
+  SLUICE_VALUE_LATER: {
+    what: '{field}: "{value}" is a value of a later version of Sluice; this version cannot carry it out.',
+    cure: 'Write {known} until then.',
+  },
+  SLUICE_FIELD_REQUIRED: {
+    what: '{field} is missing.',
+    cure: 'Add it: {expected}.',
+  },
+  SLUICE_FIELD_INVALID: {
+    what: '{field} must be {expected}, not {given}.',
+    cure: '{cure}',
+  },
+  SLUICE_FIELD_REPEATED: {
+    what: '{field} is {value} a second time.',
+    cure: 'Remove it, or give it another value: entries of one list differ here.',
+  },
+  SLUICE_FIELD_CONTRADICTION: {
+    what: '{field} {reason}.',
+    cure: '{cure}',
+  },
+  SLUICE_EGRESS_ADDRESS_MISSING: {
+    what: 'Source "{source}" cannot connect: the address {address} is not on this machine.',
+    cure: 'Give the machine (the pod) that address, correct egress.bind.address of the source in its EgressPool, or use egress type Direct.',
+  },
+  SLUICE_EGRESS_PORTS_EXHAUSTED: {
+    what: 'Source "{source}" cannot connect: the address {address} has no free local port.',
+    cure: 'Widen net.ipv4.ip_local_port_range, lower the connections of the limits, or add a source.',
+  },
+  SLUICE_EGRESS_CONFIG_INVALID: {
+    what: 'This is no egress configuration: {reason}.',
+    cure: 'Let the operator of the same version write it again; it is not edited by hand.',
+  },
+  SLUICE_LISTEN_FAILED: {
     what: 'Cannot listen on {address}: {reason}.',
-    cure: 'Choose another address or port in sluice.yaml, or stop the program that uses it.',
+    cure: 'Check that no other program uses this port, that the address is one of this machine, and that sluice may bind it.',
+  },
+  SLUICE_TLS_UNUSABLE: {
+    what: 'The TLS key or certificate of the listener {listener} cannot be used: {reason}.',
+    cure: 'Give a certificate chain and the key that belongs to it, both in PEM.',
   },
 } as const satisfies Record<string, { readonly what: string; readonly cure: string }>;
 
@@ -50,6 +106,18 @@ export class SluiceError extends Error {
     this.cure = fill(ERRORS[code].cure, parameters);
     this.place = place;
   }
+}
+
+/**
+ * The words of an error, for what is told as a value and not thrown.
+ *
+ * Example: `errorText('SLUICE_FIELD_REQUIRED', { field: 'spec', expected: 'a map' }).what` → `spec is missing.`
+ */
+export function errorText(
+  code: ErrorCode,
+  parameters: Readonly<Record<string, string | number>>,
+): { readonly what: string; readonly cure: string } {
+  return { what: fill(ERRORS[code].what, parameters), cure: fill(ERRORS[code].cure, parameters) };
 }
 
 function fill(text: string, parameters: Readonly<Record<string, string | number>>): string {

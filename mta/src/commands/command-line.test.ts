@@ -3,10 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '@sluice/crds';
+import type { Problem } from '../config/mod.ts';
 import { type CommandEntry, runCommandLine } from './command-line.ts';
 import { ProblemsFound } from './problems-found.ts';
 
-const PROBLEM = {
+const PROBLEM: Problem = {
+  code: 'SLUICE_FIELD_UNKNOWN',
   file: 'sluice.yaml',
   line: 8,
   column: 9,
@@ -105,9 +107,9 @@ test('problems of a file are printed as file:line:column with their cure, exit c
   assert.equal(
     people.err,
     [
-      'sluice.yaml:8:9: spec.dns.server: Unknown field "server".',
+      'sluice.yaml:8:9: spec.dns.server: Unknown field "server". [SLUICE_FIELD_UNKNOWN]',
       '  cure: Did you mean "servers"?',
-      'sluice.yaml:10:9: Unknown field "server".',
+      'sluice.yaml:10:9: Unknown field "server". [SLUICE_FIELD_UNKNOWN]',
       '  cure: Did you mean "servers"?',
       '',
     ].join('\n'),
@@ -117,12 +119,12 @@ test('problems of a file are printed as file:line:column with their cure, exit c
 });
 
 test('an error with a code shows the code, its sentence and its cure, exit code 1', async () => {
-  const thrown = new SluiceError('SLUICE_ADDRESS_UNAVAILABLE', { address: '0.0.0.0:25', reason: 'in use' });
+  const thrown = new SluiceError('SLUICE_LISTEN_FAILED', { address: '0.0.0.0:25', reason: 'in use' });
   const { exitCode, err } = await sluice(['run', '--config', 'x'], thrown);
   assert.equal(exitCode, 1);
   assert.match(
     err,
-    /^Cannot listen on 0\.0\.0\.0:25: in use\. \[SLUICE_ADDRESS_UNAVAILABLE\]\n {2}cure: Choose another/,
+    /^Cannot listen on 0\.0\.0\.0:25: in use\. \[SLUICE_LISTEN_FAILED\]\n {2}cure: Check that no other/,
   );
 });
 

@@ -49,7 +49,7 @@ export function failureOf(error: unknown, program: string): Failure {
  * A failure for people, one complaint after the other:
  *
  * ```
- * sluice.yaml:8:9: spec.dns.server: Unknown field "server".
+ * sluice.yaml:8:9: spec.dns.server: Unknown field "server". [SLUICE_FIELD_UNKNOWN]
  *   cure: Did you mean "servers"?
  * ```
  */
@@ -57,7 +57,10 @@ export function failureText({ complaints }: Failure): string {
   return complaints
     .map(({ code, file, line, column, field, what, cure }) => {
       const place = [file, line, column].filter((part) => part !== undefined).join(':');
-      const head = [place, field, what].filter((part) => part !== undefined && part !== '').join(': ');
+      // Most sentences begin with the field they speak about.
+      const about =
+        field === undefined || field === '' || what.startsWith(field) ? what : `${field}: ${what}`;
+      const head = place === '' ? about : `${place}: ${about}`;
       return `${head}${code === undefined ? '' : ` [${code}]`}\n  cure: ${cure}\n`;
     })
     .join('');

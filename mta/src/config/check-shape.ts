@@ -6,6 +6,16 @@ import { fieldName, type YamlSource } from './yaml-source.ts';
 /** What a bound counts, where it is not the number itself. */
 const COUNTED: Readonly<Record<string, string>> = { array: ' entries', string: ' characters' };
 
+/** Words for the kinds of values that a schema expects. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  string: 'a text',
+  int: 'a whole number',
+  number: 'a whole number',
+  array: 'a list',
+  object: 'a group of fields',
+  record: 'a group of names and texts',
+};
+
 /**
  * Checks a parsed file against its schema and tells every mistake in words, with its line.
  *
@@ -22,47 +32,49 @@ export function checkShape<T extends z.ZodType>(
 
 function problemsOf(source: YamlSource, schema: z.ZodType, issue: z.core.$ZodIssue): readonly Problem[] {
   const { path } = issue;
-  const at = (what: string, cure: string): readonly Problem[] => [source.problem(path, what, cure)];
+  const required = (cure: string): readonly Problem[] => [
+    source.problem('SLUICE_FIELD_REQUIRED', path, `${name} is missing.`, cure),
+  ];
+  const invalid = (what: string, cure: string): readonly Problem[] => [
+    source.problem('SLUICE_FIELD_INVALID', path, what, cure),
+  ];
+  const given = valueAt(source.value, path);
   const name = fieldName(path) || 'The file';
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = membersAt(schema, path, source.value);
       return issue.keys.map((key) =>
-        source.problem(path, `Unknown field "${key}".`, knownCure(key, known), key),
+        source.problem('SLUICE_FIELD_UNKNOWN', path, `Unknown field "${key}".`, knownCure(key, known), key),
       );
     }
     case 'invalid_type': {
-      if (valueAt(source.value, path) === undefined) {
-        return at(
-          `${name} is required.`,
-          `Add "${String(path.at(-1) ?? '')}", ${expectation(issue.expected)}.`,
-        );
-      }
-      return at(
-        `${name} must be ${expectation(issue.expected)}.`,
-        `Write ${expectation(issue.expected)} here.`,
-      );
+      const expected = EXPECTED[issue.expected] ?? issue.expected;
+      if (given === undefined) return required(`Add "${String(path.at(-1) ?? '')}", ${expected}.`);
+      return invalid(`${name} must be ${expected}.`, `Write ${expected} here.`);
     }
     case 'invalid_value': {
-      const values = issue.values.map(String);
-      const given = valueAt(source.value, path);
-      if (given === undefined) return at(`${name} is required.`, `Write ${oneOf(values)}.`);
-      return at(`${name} cannot be ${JSON.stringify(given)}.`, `Write ${oneOf(values)}.`);
+      const cure = `Write ${oneOf(issue.values.map(String))}.`;
+      return given === undefined
+        ? required(cure)
+        : invalid(`${name} cannot be ${JSON.stringify(given)}.`, cure);
     }
     case 'invalid_union': {
       const options = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
-      return at(`${name} has a value that is not known.`, `Write ${oneOf(options)}.`);
+      const cure = `Write ${oneOf(options)}.`;
+      return given === undefined
+        ? required(cure)
+        : invalid(`${name} cannot be ${JSON.stringify(given)}.`, cure);
     }
     case 'too_small':
     case 'too_big': {
       const bound = issue.code === 'too_small' ? issue.minimum : issue.maximum;
       const word = issue.code === 'too_small' ? 'at least' : 'at most';
       const unit = COUNTED[issue.origin] ?? '';
-      return at(`${name} must be ${word} ${bound}${unit}.`, `Write ${word} ${bound}${unit}.`);
+      return invalid(`${name} must be ${word} ${bound}${unit}.`, `Write ${word} ${bound}${unit}.`);
     }
     default: {
       const cure = 'params' in issue ? issue.params?.cure : undefined;
-      return at(`${name}: ${issue.message}`, typeof cure === 'string' ? cure : 'Correct the value.');
+      return invalid(`${name}: ${issue.message}`, typeof cure === 'string' ? cure : 'Correct the value.');
     }
   }
 }
@@ -112,18 +124,6 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
       typeof current === 'object' && current !== null ? Reflect.get(current, part) : undefined,
     value,
   );
-}
-
-function expectation(expected: string): string {
-  const words: Record<string, string> = {
-    string: 'a text',
-    int: 'a whole number',
-    number: 'a whole number',
-    array: 'a list',
-    object: 'a group of fields',
-    record: 'a group of names and texts',
-  };
-  return words[expected] ?? expected;
 }
 
 function oneOf(values: readonly string[]): string {

@@ -1,5 +1,8 @@
+import type { ErrorCode } from '@sluice/crds';
+
 /** A mistake in what a user wrote, or what keeps a file from being read. Line and column count from 1. */
 export interface Problem {
+  readonly code: ErrorCode;
   readonly file: string;
   readonly line?: number;
   readonly column?: number;

@@ -155,7 +155,8 @@ class Resolver {
     const seen = new Set<string>();
     return users.map((user, index) => {
       const at = [...path, index];
-      const tell = (what: string, cure: string) => this.problems.push(source.problem(at, what, cure));
+      const tell = (what: string, cure: string) =>
+        this.problems.push(source.problem('SLUICE_FIELD_CONTRADICTION', at, what, cure));
       if (seen.has(user.username)) tell(`User "${user.username}" is listed twice.`, 'Remove one of the two.');
       seen.add(user.username);
       this.#users.add(user.username);
@@ -203,14 +204,19 @@ class Resolver {
     if (fields.passwordFile === undefined) return fields.password;
     if (fields.password !== undefined) {
       const what = 'password and passwordFile exclude each other.';
-      this.problems.push(source.problem(path, what, 'Remove one of the two.'));
+      this.problems.push(source.problem('SLUICE_FIELD_CONTRADICTION', path, what, 'Remove one of the two.'));
     }
     const file = this.#path(fields.passwordFile);
     const text = this.#input.readText(file);
     if (typeof text === 'string') return text.replace(/\r?\n$/, '');
     const what = `Cannot read ${file}: ${text.message}.`;
     this.problems.push(
-      source.problem([...path, 'passwordFile'], what, 'Check the path and the permissions.'),
+      source.problem(
+        'SLUICE_CONFIG_UNREADABLE',
+        [...path, 'passwordFile'],
+        what,
+        'Check the path and the permissions.',
+      ),
     );
     return '';
   }
@@ -276,7 +282,9 @@ class Resolver {
   }
 
   #unreadable(path: FieldPath, file: string, error: Error): void {
-    this.#problem(path, `Cannot read ${file}: ${error.message}.`, 'Check the path and the permissions.');
+    const what = `Cannot read ${file}: ${error.message}.`;
+    const cure = 'Check the path and the permissions.';
+    this.problems.push(this.#input.source.problem('SLUICE_CONFIG_UNREADABLE', path, what, cure));
   }
 
   #path(file: string): string {
@@ -284,6 +292,6 @@ class Resolver {
   }
 
   #problem(path: FieldPath, what: string, cure: string): void {
-    this.problems.push(this.#input.source.problem(path, what, cure));
+    this.problems.push(this.#input.source.problem('SLUICE_FIELD_CONTRADICTION', path, what, cure));
   }
 }

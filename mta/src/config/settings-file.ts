@@ -2,6 +2,7 @@ import { getServers } from 'node:dns';
 import { readFileSync } from 'node:fs';
 import { hostname, totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { errorText } from '@sluice/crds';
 import { checkShape } from './check-shape.ts';
 import { type HostPort, parseHostPort } from './host-port.ts';
 import type { Problem } from './problem.ts';
@@ -30,8 +31,8 @@ export type LoadedSettings = { readonly settings: Settings } | { readonly proble
 export function loadSettings(file: string, surroundings: Surroundings = thisMachine()): LoadedSettings {
   const text = readText(file);
   if (typeof text !== 'string') {
-    const cure = 'Check that the path is right and that the user that runs sluice may read it.';
-    return { problems: [{ file, field: '', what: `Cannot read the settings file: ${text.message}.`, cure }] };
+    const code = 'SLUICE_CONFIG_UNREADABLE';
+    return { problems: [{ code, file, field: '', ...errorText(code, { file, reason: text.message }) }] };
   }
   const parsed = parseYamlSource(text, file);
   if ('problems' in parsed) return parsed;

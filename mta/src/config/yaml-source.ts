@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@sluice/crds';
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import type { Problem } from './problem.ts';
 
@@ -13,7 +14,7 @@ export interface YamlSource {
    * Builds a problem at a field. A field that is absent is shown where its parent is. With `key` the place is
    * that of a member's name, not of its value.
    */
-  problem(path: FieldPath, what: string, cure: string, key?: string): Problem;
+  problem(code: ErrorCode, path: FieldPath, what: string, cure: string, key?: string): Problem;
 }
 
 /**
@@ -30,6 +31,7 @@ export function parseYamlSource(
   if (document.errors.length > 0) {
     return {
       problems: document.errors.map((error) => ({
+        code: 'SLUICE_YAML_SYNTAX',
         file,
         ...place(lines, error.pos[0]),
         field: '',
@@ -38,7 +40,8 @@ export function parseYamlSource(
       })),
     };
   }
-  const problem: YamlSource['problem'] = (path, what, cure, key) => ({
+  const problem: YamlSource['problem'] = (code, path, what, cure, key) => ({
+    code,
     file,
     ...place(lines, offsetOf(document, path, key)),
     field: fieldName(key === undefined ? path : [...path, key]),

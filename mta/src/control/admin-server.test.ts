@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { SluiceError } from '@sluice/crds';
-import type { Logger, ResourceState } from '../config/mod.ts';
+import type { Logger, Problem, ResourceState } from '../config/mod.ts';
 import { type AdminServer, startAdminServer } from './admin-server.ts';
 import { configurationCheck, drainingCheck, listenerCheck, spoolCheck } from './checks.ts';
 import type { LaneRow } from './lane-row.ts';
@@ -73,7 +73,14 @@ test('a pod that cannot take mail leaves the Service, and its body says which ch
 });
 
 test('a broken configuration change is told, but does not take all pods out of the Service', async () => {
-  const problem = { file: 'a.yaml', line: 3, field: 'spec', what: 'Unknown field.', cure: 'Remove it.' };
+  const problem: Problem = {
+    code: 'SLUICE_FIELD_UNKNOWN',
+    file: 'a.yaml',
+    line: 3,
+    field: 'spec',
+    what: 'Unknown field.',
+    cure: 'Remove it.',
+  };
   const config = {
     formatVersion: 1,
     hash: 'abcdef0123456789',
@@ -143,7 +150,7 @@ test('a taken port stops the start with a cure', async () => {
     startAdminServer({ address, checks: [], metrics, queue: () => ({ lanes: [] }), logger }),
     (error) =>
       error instanceof SluiceError &&
-      error.code === 'SLUICE_ADDRESS_UNAVAILABLE' &&
+      error.code === 'SLUICE_LISTEN_FAILED' &&
       /EADDRINUSE/.test(error.message),
   );
 });

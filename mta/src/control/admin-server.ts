@@ -26,7 +26,7 @@ export interface AdminServer {
 /**
  * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics` and `/queue`.
  *
- * @throws {SluiceError} `SLUICE_ADDRESS_UNAVAILABLE`
+ * @throws {SluiceError} `SLUICE_LISTEN_FAILED`
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { address, logger } = options;
@@ -43,12 +43,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     await server.listen({ host: address.host, port: address.port });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new SluiceError(
-      'SLUICE_ADDRESS_UNAVAILABLE',
-      { address: formatHostPort(address), reason },
-      {},
-      error,
-    );
+    throw new SluiceError('SLUICE_LISTEN_FAILED', { address: formatHostPort(address), reason }, {}, error);
   }
   const [bound] = server.addresses();
   const port = typeof bound === 'object' ? bound.port : address.port;

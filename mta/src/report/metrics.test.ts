@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Problem } from '../config/mod.ts';
 import { EgressCounterSet } from './egress-counters.ts';
 import { METRICS } from './metric-table.ts';
 import { createMetrics } from './metrics.ts';
@@ -77,7 +78,13 @@ test('gauges show nothing until their room is there, and then what it says now',
     assert.equal(seriesValue(before, name), undefined, name);
   }
   const config = { formatVersion: 1, hash: 'abc', pools: [], matches: [], policies: [] } as const;
-  const problem = { file: 'a.yaml', field: '', what: 'broken', cure: 'mend it' };
+  const problem: Problem = {
+    code: 'SLUICE_FIELD_UNKNOWN',
+    file: 'a.yaml',
+    field: '',
+    what: 'broken',
+    cure: 'mend it',
+  };
   let ready = 7;
   metrics.watch({
     queue: () => ({ ready, sleeping: 1, scheduled: 2, inFlight: 3, lanes: 4, oldestAgeMs: 1500 }),
