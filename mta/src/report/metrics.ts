@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ResourceState } from '../config/mod.ts';
 import type { SpoolUsage } from '../spool/mod.ts';
@@ -166,10 +167,20 @@ export function createMetrics(): Metrics {
     watch(more) {
       sources = { ...sources, ...more };
     },
-    render: () => registry.metrics(),
+    render: () => renderInTurns(registry),
     contentType: registry.contentType,
     close: () => lag.disable(),
   };
+}
+
+/** Lets the event loop turn between two metrics: thousands of series take a tenth of a second of CPU. */
+async function renderInTurns(registry: Registry): Promise<string> {
+  const texts: string[] = [];
+  for (const { name } of Object.values(METRICS)) {
+    texts.push(await registry.getSingleMetricAsString(name));
+    await setImmediate();
+  }
+  return `${texts.join('\n\n')}\n`;
 }
 
 /** A metric whose values are kept elsewhere and copied when Prometheus asks: `inc` with labels costs on the hot path. */
