@@ -52,8 +52,24 @@ export interface EffectiveLimit {
   readonly scope: 'Cluster' | 'Pod';
   readonly when?: When;
   readonly bounds: Bounds;
-  /** First match wins; its bounds replace those of the limit field by field. */
+  /**
+   * First match wins. Its bounds are complete: those of the limit with the override's own put in place field by field (so one
+   * that the override says is `Unlimited` is absent here).
+   */
   readonly overrides: readonly { readonly name: string; readonly when: When; readonly bounds: Bounds }[];
+  /** The same counters as other pools bound them, where that differs; `boundsFor` takes the smaller of each bound. */
+  readonly rivals?: readonly RivalLimit[];
+}
+
+/** A limit of another pool with the same name and `per`: one counter, bound twice. */
+export interface RivalLimit {
+  readonly pool: string;
+  readonly limit: EffectiveLimit;
+  /** Only where `per` names Source: the public addresses that both pools list, with name and labels in the other pool. */
+  readonly sources?: ReadonlyMap<
+    string,
+    { readonly name: string; readonly labels: Readonly<Record<string, string>> }
+  >;
 }
 
 export type TlsLevel = 'Disabled' | 'Opportunistic' | 'Encrypt' | 'Verify';

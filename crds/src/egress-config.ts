@@ -83,6 +83,7 @@ export interface Layer {
 
 export interface DestinationConfig extends Layer {
   readonly name: string;
+  /** Empty = refines the destination of that name from another policy. */
   readonly match: {
     readonly domains?: readonly string[];
     readonly domainSuffixes?: readonly string[];

@@ -1,5 +1,30 @@
 /** The language of the system: resources, compile, and the configuration that the MTA runs. */
+export { canonicalJson, contentHash } from './canonical-json.ts';
+export { type Compiled, type CompileOptions, compile } from './compile.ts';
+export type { Condition, ConditionReason, ResourceStatus } from './condition.ts';
+export * from './defaults.ts';
+export { formatDuration, parseDuration } from './duration.ts';
+export { effectivePolicy } from './effective.ts';
 export type * from './effective-policy.ts';
 export type * from './egress-config.ts';
+export { parseEgressConfig } from './egress-config-schema.ts';
+export { type EgressPool, egressPoolSchema } from './egress-pool.ts';
 export { ERRORS, type ErrorCode, errorText, type Place, SluiceError } from './errors.ts';
 export { errorsPage } from './errors-page.ts';
+export type { CompileInput } from './form-in-force.ts';
+export { laterFields } from './later-fields.ts';
+export { boundsFor } from './limit-bounds.ts';
+export { limitKeyId } from './limit-key.ts';
+export { type PoolFacts, selectPool } from './pool-selection.ts';
+export { formatProblem, type Problem } from './problem.ts';
+export { formatRate, parseRate } from './rate.ts';
+export {
+  type ParsedResource,
+  type RejectedResource,
+  type Resource,
+  type ResourceKind,
+  resourceKey,
+} from './resource.ts';
+export { API_GROUP, API_VERSION } from './resource-metadata.ts';
+export { type ParsedFile, parseResources, validateResource } from './resource-parser.ts';
+export { LIMIT_FIELDS, type ShapingPolicy, shapingPolicySchema } from './shaping-policy.ts';

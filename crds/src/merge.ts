@@ -1,0 +1,111 @@
+import { DEFAULT_RETRY, DEFAULT_SESSION } from './defaults.ts';
+import type { Bounds, EffectiveLimit, EffectivePolicy, EffectiveSession, When } from './effective-policy.ts';
+import type { Layer, LayerLimit } from './egress-config.ts';
+import { byName } from './order.ts';
+import { whenFields } from './when.ts';
+
+type LayerBounds = LayerLimit['bounds'];
+
+/** What the layers together say, defaults filled in. Group and rivals are added by who knows them. */
+export type MergedLayers = Omit<EffectivePolicy, 'group'>;
+
+/**
+ * Merges layers, the later wins: objects by field, named lists by name, plain lists and `overrides` whole. `Unlimited` takes
+ * a bound back, `state: Disabled` takes the limit out. A limit that no layer gives a `per` is left out: it has no counter.
+ */
+export function mergeLayers(layers: readonly Layer[]): MergedLayers {
+  let session = DEFAULT_SESSION;
+  let retry = DEFAULT_RETRY;
+  const limits = new Map<string, LayerLimit>();
+  for (const layer of layers) {
+    if (layer.session !== undefined) session = mergeSession(session, layer.session);
+    if (layer.retry !== undefined) retry = { ...retry, ...layer.retry };
+    for (const limit of layer.limits ?? []) {
+      const lower = limits.get(limit.name);
+      limits.set(limit.name, lower === undefined ? limit : mergeLimit(lower, limit));
+    }
+  }
+  return {
+    session,
+    retry,
+    limits: [...limits.values()].flatMap(effectiveLimit).toSorted(byName),
+  };
+}
+
+function mergeSession(lower: EffectiveSession, upper: NonNullable<Layer['session']>): EffectiveSession {
+  return {
+    ...lower,
+    ...upper,
+    timeouts: { ...lower.timeouts, ...upper.timeouts },
+    tls: { ...lower.tls, ...upper.tls },
+  };
+}
+
+function mergeLimit(lower: LayerLimit, upper: LayerLimit): LayerLimit {
+  const when = mergeWhen(lower.when, upper.when);
+  return {
+    ...lower,
+    ...upper,
+    bounds: { ...lower.bounds, ...upper.bounds },
+    ...(when === undefined ? {} : { when }),
+  };
+}
+
+function mergeWhen(lower: When | undefined, upper: When | undefined): When | undefined {
+  if (lower === undefined || upper === undefined) return upper ?? lower;
+  return {
+    ...lower,
+    ...upper,
+    ...(upper.sourceSelector && { sourceSelector: { ...lower.sourceSelector, ...upper.sourceSelector } }),
+    ...(upper.tenantSelector && { tenantSelector: { ...lower.tenantSelector, ...upper.tenantSelector } }),
+  };
+}
+
+function effectiveLimit(limit: LayerLimit): readonly EffectiveLimit[] {
+  const { name, state, per, scope, when, overrides } = limit;
+  if (state === 'Disabled' || per === undefined) return [];
+  const bounds = boundsThatBind(limit.bounds);
+  // A layer may have narrowed `per` under the overrides of a wider one: what the counter cannot tell apart must not bind it.
+  const told = overrides?.filter((override) =>
+    whenFields(override.when).every(({ field }) => per.includes(field)),
+  );
+  const resolved = (told ?? []).map((override) => ({
+    name: override.name,
+    when: override.when,
+    bounds: boundsThatBind({ ...limit.bounds, ...override.bounds }),
+  }));
+  if (![bounds, ...resolved.map((override) => override.bounds)].some(bindsAnything)) return [];
+  return [
+    {
+      name,
+      per,
+      scope: scope ?? 'Cluster',
+      ...(when === undefined ? {} : { when }),
+      bounds,
+      overrides: resolved,
+    },
+  ];
+}
+
+function boundsThatBind(bounds: LayerBounds): Bounds {
+  const { connections, connectionRate, recipientRate, messageRate, byteRate, burst } = bounds;
+  return {
+    ...(connections === undefined || connections === 'Unlimited' ? {} : { connections }),
+    ...(connectionRate === undefined || connectionRate === 'Unlimited' ? {} : { connectionRate }),
+    ...(recipientRate === undefined || recipientRate === 'Unlimited' ? {} : { recipientRate }),
+    ...(messageRate === undefined || messageRate === 'Unlimited' ? {} : { messageRate }),
+    ...(byteRate === undefined || byteRate === 'Unlimited' ? {} : { byteRate }),
+    ...(burst === undefined || burst === 'Unlimited' ? {} : { burst }),
+  };
+}
+
+/** `burst` alone bounds nothing. */
+export function bindsAnything(bounds: Bounds): boolean {
+  return (
+    bounds.connections !== undefined ||
+    bounds.connectionRate !== undefined ||
+    bounds.recipientRate !== undefined ||
+    bounds.messageRate !== undefined ||
+    bounds.byteRate !== undefined
+  );
+}

@@ -1,0 +1,78 @@
+import type { Remark } from './condition.ts';
+import { appliesTo, type ConfigIndex } from './config-index.ts';
+import type { LimitField } from './effective-policy.ts';
+import type { EgressConfig, Layer, LayerLimit, PolicyConfig } from './egress-config.ts';
+import type { Destination, PolicyView } from './policy-view.ts';
+import { whenFields } from './when.ts';
+
+/** A pool that no resource can be: what applies to it applies to every pool. */
+const ANY_POOL = '';
+
+/** References of a policy that lead nowhere: target pools, destinations and limits that it refines. */
+export function unresolvedReferences(
+  config: EgressConfig,
+  index: ConfigIndex,
+  policy: PolicyConfig,
+): readonly Remark[] {
+  const pools = config.pools.filter((pool) => appliesTo(policy, pool.name)).map((pool) => pool.name);
+  const missing = (policy.pools ?? []).filter((name) => !pools.includes(name));
+  const remarks: Remark[] = missing.map((name) => ({
+    reason: 'TargetNotFound',
+    sentence: `There is no EgressPool "${name}".`,
+  }));
+  const anywhere = pools.length === 0 && policy.pools === undefined ? [ANY_POOL] : pools;
+  const views = [...new Set(anywhere.map((name) => index.viewOf(name)))];
+  if (views.length === 0) return remarks;
+  return [...remarks, ...lostDestinations(policy, views), ...lostLimits(policy, views)];
+}
+
+function lostDestinations(policy: PolicyConfig, views: readonly PolicyView[]): readonly Remark[] {
+  return policy.destinations
+    .filter(({ name }) => !views.some((view) => claimsSomething(view.destinations.get(name))))
+    .map(({ name }) => ({
+      reason: 'DestinationNotFound',
+      sentence: `Destination "${name}" has no match and no other policy for the same pools has one of that name to refine.`,
+    }));
+}
+
+function claimsSomething(destination: Destination | undefined): boolean {
+  return Object.values(destination?.match ?? {}).some((list) => list.length > 0);
+}
+
+/** A limit without `per` of its own refines one that another layer defines. */
+function lostLimits(policy: PolicyConfig, views: readonly PolicyView[]): readonly Remark[] {
+  const definitions = new Map<string, (readonly LimitField[])[]>();
+  for (const limit of views.flatMap((view) => view.policies.flatMap(limitsOf))) {
+    if (limit.per === undefined) continue;
+    const known = definitions.get(limit.name);
+    if (known === undefined) definitions.set(limit.name, [limit.per]);
+    else known.push(limit.per);
+  }
+  return limitsOf(policy)
+    .filter((limit) => limit.per === undefined)
+    .flatMap((limit): readonly Remark[] => {
+      const known = definitions.get(limit.name);
+      if (known === undefined) {
+        const sentence = `Limit "${limit.name}" has no per and no other layer defines a limit of that name.`;
+        return [{ reason: 'LimitNotFound', sentence }];
+      }
+      return askedOutside(limit, known).map((member) => ({
+        reason: 'LimitNotFound',
+        sentence: `Limit "${limit.name}" asks for ${member}, which the per of the limit that it refines does not name.`,
+      }));
+    });
+}
+
+/** Members of `when` that no definition's `per` covers. */
+function askedOutside(limit: LayerLimit, definitions: readonly (readonly LimitField[])[]): readonly string[] {
+  const conditions = [limit.when ?? {}, ...(limit.overrides ?? []).map((override) => override.when)];
+  return conditions
+    .flatMap((when) => whenFields(when))
+    .filter(({ field }) => !definitions.some((per) => per.includes(field)))
+    .map(({ member }) => member);
+}
+
+function limitsOf(policy: PolicyConfig): readonly LayerLimit[] {
+  const layers: readonly Layer[] = [...(policy.default ? [policy.default] : []), ...policy.destinations];
+  return layers.flatMap((layer) => layer.limits ?? []);
+}

@@ -1,0 +1,109 @@
+import { valueAt } from './field-path.ts';
+import type { Finding, Problem } from './problem.ts';
+import {
+  checkResource,
+  type ParsedResource,
+  RESOURCE_KINDS,
+  RESOURCE_SCHEMAS,
+  type RejectedResource,
+  type Resource,
+  type ResourceKind,
+} from './resource.ts';
+import { API_VERSION } from './resource-metadata.ts';
+import { shapeFindings, unknownIdentity } from './shape-findings.ts';
+import { readYamlDocuments, type YamlDocument } from './yaml-document.ts';
+
+export interface ParsedFile {
+  readonly resources: readonly ParsedResource[];
+  /** Those with mistakes whose kind and name can be told: `compile` keeps their last good form. */
+  readonly rejected: readonly RejectedResource[];
+  /** All mistakes of the file, also those of `rejected`, in the order of the documents. */
+  readonly problems: readonly Problem[];
+  /** `false` = kind or name of a document cannot be told: a resource that seems to be missing may be that one. */
+  readonly complete: boolean;
+}
+
+/**
+ * Reads EgressPools and ShapingPolicies from the text of one YAML file with one or more documents. Never throws: every mistake
+ * is a problem with its line, and the other documents are read all the same.
+ *
+ * Example: `parseResources('kind: EgresPool\n…', 'pools.yaml').problems[0]` →
+ * `{ line: 1, column: 7, field: 'kind', what: 'kind must be EgressPool or ShapingPolicy, not "EgresPool".', … }`
+ */
+export function parseResources(text: string, file: string): ParsedFile {
+  const { documents, problems: fileProblems } = readYamlDocuments(text, file);
+  const resources: ParsedResource[] = [];
+  const rejected: RejectedResource[] = [];
+  const problems: Problem[] = [...fileProblems];
+  const complete = fileProblems.length === 0;
+  for (const document of documents) {
+    const read = readResource(document);
+    if ('resource' in read) {
+      const { resource } = read;
+      resources.push({ kind: resource.kind, name: resource.metadata.name, resource, place: document.place });
+      continue;
+    }
+    problems.push(...read.problems);
+    const identity = identityOf(document.value);
+    if (identity !== undefined)
+      rejected.push({ ...identity, problems: read.problems, place: document.place });
+  }
+  return { resources, rejected, problems, complete };
+}
+
+function readResource(
+  document: YamlDocument,
+): { readonly resource: Resource } | { readonly problems: readonly Problem[] } {
+  if (document.syntaxProblems.length > 0) return { problems: document.syntaxProblems };
+  const result = validateResource(document.value);
+  return 'findings' in result ? { problems: result.findings.map(document.locate).toSorted(byPlace) } : result;
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}
+
+/**
+ * Checks the plain value of one resource, from YAML or from the API server: shape first, then meaning.
+ */
+export function validateResource(
+  value: unknown,
+): { readonly resource: Resource } | { readonly findings: readonly Finding[] } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { findings: [notAResource(value)] };
+  }
+  const kind = kindOf(value);
+  if (kind === undefined)
+    return { findings: [unknownIdentity('kind', valueAt(value, ['kind']), RESOURCE_KINDS)] };
+  const apiVersion = valueAt(value, ['apiVersion']);
+  if (apiVersion !== API_VERSION)
+    return { findings: [unknownIdentity('apiVersion', apiVersion, [API_VERSION])] };
+  const schema = RESOURCE_SCHEMAS[kind];
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) return { findings: shapeFindings(schema, kind, value, parsed.error) };
+  const findings = checkResource(parsed.data);
+  return findings.length > 0 ? { findings } : { resource: parsed.data };
+}
+
+function notAResource(value: unknown): Finding {
+  return {
+    code: 'SLUICE_FIELD_INVALID',
+    path: [],
+    parameters: {
+      expected: 'a resource (apiVersion, kind, metadata, spec)',
+      given: Array.isArray(value) ? 'a list' : 'a single value',
+      cure: `Begin with apiVersion: ${API_VERSION}; separate resources by a line with ---.`,
+    },
+  };
+}
+
+function kindOf(value: unknown): ResourceKind | undefined {
+  const kind = valueAt(value, ['kind']);
+  return RESOURCE_KINDS.find((known) => known === kind);
+}
+
+function identityOf(value: unknown): { readonly kind: ResourceKind; readonly name: string } | undefined {
+  const kind = kindOf(value);
+  const name = valueAt(value, ['metadata', 'name']);
+  return kind === undefined || typeof name !== 'string' || name === '' ? undefined : { kind, name };
+}

@@ -1,0 +1,118 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+} from 'yaml';
+import type { FieldPath } from './field-path.ts';
+import type { Finding, Problem } from './problem.ts';
+import { problemOf } from './problem.ts';
+
+/** Aliases that a document may expand to; beyond it is an attack ("billion laughs"). */
+const MAX_ALIASES = 100;
+/** Findings told per document; the first ones matter, the others follow from them. */
+const MAX_FINDINGS = 50;
+
+/** One document of a file that still knows where each field was written. */
+export interface YamlDocument {
+  /** The plain value, not yet checked; with syntax problems what could be read of it, if anything. */
+  readonly value: unknown;
+  readonly syntaxProblems: readonly Problem[];
+  /** Where the document's content begins. */
+  readonly place: { readonly file: string; readonly line: number; readonly column: number };
+  /** Adds the place to a finding. A field that is absent is shown where its parent is. */
+  locate(finding: Finding): Problem;
+}
+
+/** Splits a file into documents; empty ones are left out. Never throws: what cannot be read is a problem. */
+export function readYamlDocuments(
+  text: string,
+  file: string,
+): { readonly documents: readonly YamlDocument[]; readonly problems: readonly Problem[] } {
+  const lines = new LineCounter();
+  let parsed: readonly Document[];
+  try {
+    parsed = [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })];
+  } catch (error) {
+    // Nesting deeper than the parser's stack ends in a RangeError.
+    return { documents: [], problems: [tooComplex(error, { file, line: 1, column: 1 })] };
+  }
+  const documents = parsed
+    .filter((document) => document.contents !== null || document.errors.length > 0)
+    .map((document) => readDocument(document, file, lines));
+  return { documents, problems: [] };
+}
+
+function readDocument(document: Document, file: string, lines: LineCounter): YamlDocument {
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const place = at(document.contents?.range?.[0] ?? document.range?.[0] ?? 0);
+  const syntaxProblems = [...document.errors, ...document.warnings]
+    .slice(0, MAX_FINDINGS)
+    .map((error) =>
+      problemOf(
+        { code: 'SLUICE_YAML_SYNTAX', path: [], parameters: { reason: clause(error.message) } },
+        at(error.pos[0]),
+      ),
+    );
+  const locate = (finding: Finding) =>
+    problemOf(finding, at(offsetOf(document, finding.path, finding.atKey === true) ?? 0));
+  try {
+    return { value: document.toJS({ maxAliasCount: MAX_ALIASES }), syntaxProblems, place, locate };
+  } catch (error) {
+    const problems = document.errors.length > 0 ? syntaxProblems : [tooComplex(error, place)];
+    return { value: undefined, syntaxProblems: problems, place, locate };
+  }
+}
+
+function tooComplex(
+  error: unknown,
+  place: { readonly file: string; readonly line: number; readonly column: number },
+): Problem {
+  const reason =
+    error instanceof RangeError
+      ? 'it is nested too deeply'
+      : clause(error instanceof Error ? error.message : 'unknown');
+  return problemOf({ code: 'SLUICE_YAML_TOO_COMPLEX', path: [], parameters: { reason } }, place);
+}
+
+/** Where a field's value, or its name, was written; of the nearest parent that is there otherwise. */
+function offsetOf(document: Document, path: FieldPath, atKey: boolean): number | undefined {
+  let node: Node | null = document.contents;
+  let offset = node?.range?.[0];
+  for (let depth = 0; depth < path.length; depth++) {
+    const part = path[depth];
+    const container: Node | null | undefined = isAlias(node) ? node.resolve(document) : node;
+    let next: unknown;
+    if (isMap(container)) {
+      const pair = container.items.find((item) => keyText(item) === String(part));
+      if (pair === undefined) return offset;
+      if (atKey && depth === path.length - 1) return isScalar(pair.key) ? pair.key.range?.[0] : offset;
+      next = pair.value;
+      if (next === null && isScalar(pair.key)) return pair.key.range?.[0] ?? offset;
+    } else if (isSeq(container) && typeof part === 'number') {
+      next = container.items[part];
+    } else return offset;
+    if (!isScalar(next) && !isMap(next) && !isSeq(next) && !isAlias(next)) return offset;
+    node = next;
+    offset = node.range?.[0] ?? offset;
+  }
+  return offset;
+}
+
+function keyText(item: Pair): string | undefined {
+  return isPair(item) && isScalar(item.key) ? String(item.key.value) : undefined;
+}
+
+/** A library's message as part of a sentence of ours. */
+function clause(message: string): string {
+  return message.replace(/\s+/g, ' ').replace(/[.!:]+$/, '');
+}
