@@ -7,6 +7,10 @@ export const ERRORS = {
     what: 'Cannot read {file}: {reason}.',
     cure: 'Check that the path is right and that the user that runs sluice may read it.',
   },
+  SLUICE_SPOOL_UNUSABLE: {
+    what: 'The spool {file} cannot be used: {reason} ({detail}).',
+    cure: 'Stop the other process, correct spec.spool.path in sluice.yaml, or start the version that wrote it.',
+  },
   SLUICE_EVENTS_FILE_UNWRITABLE: {
     what: 'Cannot open {file} for events: {reason}.',
     cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
