@@ -75,6 +75,22 @@ export const ERRORS = {
     what: 'The TLS key or certificate of the listener {listener} cannot be used: {reason}.',
     cure: 'Give a certificate chain and the key that belongs to it, both in PEM.',
   },
+  SLUICE_RESOURCE_REFUSED: {
+    what: '{resource} is not in force as it stands: {reason}',
+    cure: 'Correct it; until then its last good form stays in force, if there was one.',
+  },
+  SLUICE_REFERENCE_UNRESOLVED: {
+    what: '{resource}: {reason}',
+    cure: 'Correct the name, or add what it names; the rest of the resource is in force.',
+  },
+  SLUICE_RESOURCE_CONFLICT: {
+    what: '{resource}: {reason}',
+    cure: 'Keep one of the two, or give them different priorities; until then the one named in the message applies.',
+  },
+  SLUICE_BUG: {
+    what: 'Sluice itself failed: {reason}.',
+    cure: 'Report this with the lines around it; what was in force before stays in force.',
+  },
 } as const satisfies Record<string, { readonly what: string; readonly cure: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,5 +1,5 @@
+import type { Problem } from '@sluice/crds';
 import { z } from 'zod';
-import type { Problem } from './problem.ts';
 import { schemaMember } from './schema-member.ts';
 import { fieldName, type YamlSource } from './yaml-source.ts';
 

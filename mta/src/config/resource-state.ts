@@ -1,14 +1,18 @@
-import type { EgressConfig } from '@sluice/crds';
-import type { Problem } from './problem.ts';
+import type { EgressConfig, Problem } from '@sluice/crds';
 
 /** What the resources directory has come to: for the log, metrics and the body of /readyz. */
 export interface ResourceState {
+  readonly config: EgressConfig;
   /** Hash of the configuration in force. */
   readonly hash: string;
   /** Wall time at which it came into force. */
   readonly loadedAtMs: number;
   /** `false` = something in the directory is broken, and its last good form (or nothing) is in force instead. */
   readonly ok: boolean;
+  /** What is broken, with its place; empty exactly when `ok`. */
   readonly problems: readonly Problem[];
-  readonly config: EgressConfig;
+  /** `Kind/name` of what is not in force as it stands. */
+  readonly refused: readonly string[];
+  /** What is in force but hardly meant so: names that nobody has, two resources that claim the same. */
+  readonly warnings: readonly Problem[];
 }

@@ -1,6 +1,6 @@
+import { formatDuration, parseDuration } from '@sluice/crds';
 import { z } from 'zod';
 import { formatByteSize, parseByteSize } from './byte-size.ts';
-import { formatDuration, parseDuration } from './duration.ts';
 import { type HostPort, parseHostPort } from './host-port.ts';
 import { type Network, parseNetwork } from './network.ts';
 import type { FieldForm } from './schema-member.ts';

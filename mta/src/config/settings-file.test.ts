@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { Problem } from './problem.ts';
+import type { Problem } from '@sluice/crds';
 import type { Settings } from './settings.ts';
 import { loadSettings, type Surroundings, thisMachine } from './settings-file.ts';
 

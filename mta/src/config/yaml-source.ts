@@ -1,6 +1,5 @@
-import type { ErrorCode } from '@sluice/crds';
+import type { ErrorCode, Problem } from '@sluice/crds';
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
-import type { Problem } from './problem.ts';
 
 /** A place in the parsed tree: `['spec', 'routes', 0, 'domain']`. */
 export type FieldPath = readonly PropertyKey[];

@@ -88,15 +88,24 @@ test('a broken configuration change is told, but does not take all pods out of t
     matches: [],
     policies: [],
   } as const;
-  let state: ResourceState = { hash: config.hash, loadedAtMs: 1, ok: true, problems: [], config };
+  let state: ResourceState = {
+    hash: config.hash,
+    loadedAtMs: 1,
+    ok: true,
+    problems: [],
+    refused: [],
+    warnings: [],
+    config,
+  };
   const url = await start([configurationCheck(() => state)]);
   assert.match(await (await fetch(`${url}/readyz`)).text(), /abcdef012345 is in force/);
-  state = { ...state, ok: false, problems: [problem] };
+  state = { ...state, ok: false, problems: [problem], refused: ['EgressPool/a'] };
   const broken = await fetch(`${url}/readyz`);
   assert.equal(broken.status, 200);
   const body = JSON.stringify(await broken.json());
   assert.match(body, /"degraded"/);
   assert.match(body, /Unknown field/);
+  assert.match(body, /not in force as it stands: EgressPool\/a/);
 });
 
 test('a check that throws or hangs makes the pod unready instead of hanging the probe', async () => {

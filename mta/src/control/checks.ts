@@ -7,10 +7,15 @@ export function configurationCheck(state: () => ResourceState): ReadinessCheck {
   return {
     name: 'configuration',
     run() {
-      const { ok, hash, problems } = state();
-      if (ok) return { status: 'ok', detail: `configuration ${hash.slice(0, 12)} is in force` };
-      const detail = `the resources are broken; the last good configuration ${hash.slice(0, 12)} stays in force`;
-      return { status: 'degraded', detail, problems };
+      const { ok, hash, problems, refused } = state();
+      const short = hash.slice(0, 12);
+      if (ok) return { status: 'ok', detail: `configuration ${short} is in force` };
+      const which = refused.length === 0 ? '' : `; not in force as it stands: ${refused.join(', ')}`;
+      return {
+        status: 'degraded',
+        detail: `the last good configuration ${short} is in force${which}`,
+        problems,
+      };
     },
   };
 }

@@ -91,7 +91,15 @@ test('gauges show nothing until their room is there, and then what it says now',
     spool: () => ({ messages: 10, usedBytes: 20, freeBytes: 30 }),
   });
   metrics.watch({
-    config: () => ({ hash: 'abc', loadedAtMs: 2_000, ok: false, problems: [problem], config }),
+    config: () => ({
+      hash: 'abc',
+      loadedAtMs: 2_000,
+      ok: false,
+      problems: [problem],
+      refused: [],
+      warnings: [],
+      config,
+    }),
     eventsDropped: () => 9,
   });
   await metrics.render();

@@ -1,0 +1,50 @@
+import { type EgressConfig, errorText, type Layer, type Problem, type When } from '@sluice/crds';
+
+/** Names that a configuration uses, by what they are. */
+interface Names {
+  readonly tenants?: readonly string[] | undefined;
+  readonly classes?: readonly string[] | undefined;
+}
+
+/**
+ * Tenants and classes that resources name and sluice.yaml does not have: such a condition never holds, which is seldom
+ * what was meant. A warning, because the same resources may serve MTAs with different settings.
+ */
+export function unknownNames(
+  config: EgressConfig,
+  settings: {
+    readonly tenants: readonly { readonly name: string }[];
+    readonly classes: readonly { readonly name: string }[];
+  },
+): readonly Problem[] {
+  const tenants = new Set(settings.tenants.map(({ name }) => name));
+  const classes = new Set(settings.classes.map(({ name }) => name));
+  const problems = new Map<string, Problem>();
+  const check = (resource: string, names: Names): void => {
+    for (const [kind, known, used] of [
+      ['tenant', tenants, names.tenants],
+      ['class', classes, names.classes],
+    ] as const) {
+      for (const name of used ?? []) {
+        if (known.has(name)) continue;
+        const code = 'SLUICE_REFERENCE_UNRESOLVED';
+        const text = errorText(code, { resource, reason: `sluice.yaml has no ${kind} "${name}".` });
+        problems.set(text.what, { code, file: '', field: '', ...text });
+      }
+    }
+  };
+  for (const match of config.matches) check(`EgressPool/${match.pool}`, match);
+  for (const policy of config.policies) {
+    for (const when of [policy.default, ...policy.destinations].flatMap(conditionsOf)) {
+      check(`ShapingPolicy/${policy.name}`, when);
+    }
+  }
+  return [...problems.values()];
+}
+
+function conditionsOf(layer: Layer | undefined): readonly When[] {
+  return (layer?.limits ?? []).flatMap(({ when, overrides }) => [
+    ...(when === undefined ? [] : [when]),
+    ...(overrides ?? []).map((override) => override.when),
+  ]);
+}
