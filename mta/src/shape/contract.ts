@@ -1,4 +1,5 @@
 import type { Bounds } from '@sluice/crds';
+import type { BoundName, KeySet, LimitKey } from './limit-key.ts';
 
 /**
  * Shape as the dispatcher sees it. `take…` is synchronous and spends what this pod holds; what is missing is
@@ -7,32 +8,16 @@ import type { Bounds } from '@sluice/crds';
  * All times are milliseconds of one monotonic clock, handed in by the caller.
  */
 
-/** A bound of a limit: what a refusal names. */
-export type BoundName = 'connections' | 'connectionRate' | 'recipientRate' | 'messageRate' | 'byteRate';
-
-/** One limit resolved for one set of `per` values. Its identity is (limit name, `per` values); two pods build the same text. */
-export interface LimitKey {
-  /** `source-site|Source=192.0.2.10|Site=mx.example`, values percent-encoded where they contain `|`, `=` or `%`. */
-  readonly id: string;
-  readonly limitName: string;
-  readonly scope: 'Cluster' | 'Pod';
-  readonly bounds: Bounds;
-  /** Group, else site, else '' (a broad key): the shard that leads this key. */
-  readonly shard: string;
-}
-
-/** Keys that one attempt must satisfy, interned once per (unit, source, MX host) and reused for every message. */
-export interface KeySet {
-  readonly keys: readonly LimitKey[];
-}
-
 /** Who waits: a lane and source that wants a connection, or a unit that wants tokens. Compared by identity. */
 export interface Waiter {
   /** Higher goes first. */
   readonly priority: number;
   /** Monotonic time since which the oldest demand behind it waits. */
   readonly since: number;
-  /** Called when it may try again; never from inside a `take…` of the same waiter. */
+  /**
+   * Called once when it may try again; never from inside a `take…`. What it waits for is kept for it for a moment (100 ms): it should
+   * take it, or be cancelled.
+   */
   readonly wake: (nowMs: number) => void;
 }
 
@@ -40,7 +25,7 @@ export interface Refusal {
   readonly granted: false;
   readonly key: LimitKey;
   readonly bound: BoundName;
-  /** Earliest time at which it can succeed if nobody else takes it; `undefined` = when a slot comes back. */
+  /** Earliest time at which it can succeed if nobody else takes it; `undefined` = when something comes back. */
   readonly retryAtMs: number | undefined;
 }
 
@@ -69,11 +54,16 @@ export interface Shaper {
   release(grant: ConnectionGrant, nowMs: number): void;
   /** Forgets a waiter (its lane is empty, the message expired). */
   cancel(waiter: Waiter): void;
-  /** Time at which `advance` has something to do; `undefined` = only when something is released. */
+  /**
+   * Changes the bounds of a key in use, whatever generation they come from. Usually not needed: a `LimitKey` of a newer generation with the
+   * same id does the same. Lowered slots drain as they are released; who can go under raised bounds is woken.
+   */
+  updateBounds(keyId: string, bounds: Bounds, nowMs: number): void;
+  /** Time at which `advance` has something to do (it may have passed already); `undefined` = only when something is released. */
   nextWakeAtMs(): number | undefined;
   /** Wakes every waiter whose time has come. */
   advance(nowMs: number): void;
-  /** For `explain`, metrics and the demo's table: what is held of a key now. */
+  /** For `explain`, metrics and the demo's table: what this pod holds of a key now. */
   inspect(
     keyId: string,
     nowMs: number,

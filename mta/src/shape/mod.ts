@@ -1,0 +1,8 @@
+/** Limits: slots and rates, who waits for them, and the allocator that shares them. */
+export { type AllocationPort, InProcessAllocation, type ReceiveEffect } from './allocation-port.ts';
+export { Allocator, type AllocatorKey, type Urgency } from './allocator.ts';
+export { burstOf, isSlow, LATENESS_MS, SLOW_INTERVAL_MS } from './burst.ts';
+export type { ConnectionGrant, Refusal, Shaper, TransactionCost, Waiter } from './contract.ts';
+export type { AllocatorEffect, ClientId, LeasePart } from './effect.ts';
+export type { BoundName, KeySet, LimitKey, RateName } from './limit-key.ts';
+export { createShaper, type ShaperOptions } from './shaper.ts';

@@ -1,0 +1,100 @@
+import type { ClientId } from './effect.ts';
+import { Heap } from './heap.ts';
+import { goesBefore, type InLine, PRIORITY_HEAD_START_MS } from './turn-order.ts';
+
+/** One connection that a client wants: one slot of every key. */
+export interface SlotDemand extends InLine {
+  readonly client: ClientId;
+  /** Chosen by the client. */
+  readonly id: number;
+  /** In the order in which they may be claimed. */
+  readonly keys: readonly Slots[];
+  readonly priority: number;
+  readonly sinceMs: number;
+  readonly registeredAtMs: number;
+  /** So many of the first keys are claimed: counted as in use and waiting for the rest. */
+  claimed: number;
+  waitingAt: Slots | undefined;
+}
+
+/** Slots of one key: how many are in use, by whom, and who waits. */
+export class Slots {
+  readonly keyId: string;
+  bound: number;
+  inUse = 0;
+  /** At most one demand may hold a slot that it cannot use yet. */
+  claimant: SlotDemand | undefined;
+  /** Its holders were told that somebody waits. */
+  wanted = false;
+  readonly heldBy = new Map<ClientId, number>();
+  #waiting = 0;
+  readonly #lines = new Map<ClientId, Heap<SlotDemand>>();
+  readonly #lastGrantMs = new Map<ClientId, number>();
+
+  constructor(keyId: string, bound: number) {
+    this.keyId = keyId;
+    this.bound = bound;
+  }
+
+  get free(): boolean {
+    return this.inUse < this.bound;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get atRest(): boolean {
+    return this.inUse === 0 && this.#waiting === 0;
+  }
+
+  occupy(client: ClientId, nowMs: number): void {
+    this.heldBy.set(client, (this.heldBy.get(client) ?? 0) + 1);
+    if (this.#waiting > 0 || !this.free) this.#lastGrantMs.set(client, nowMs);
+  }
+
+  vacate(client: ClientId): void {
+    this.inUse--;
+    const held = (this.heldBy.get(client) ?? 0) - 1;
+    if (held > 0) this.heldBy.set(client, held);
+    else this.heldBy.delete(client);
+    if (this.inUse === 0 && this.#waiting === 0) this.#lastGrantMs.clear();
+  }
+
+  enqueue(demand: SlotDemand): void {
+    let line = this.#lines.get(demand.client);
+    if (line === undefined) {
+      line = new Heap<SlotDemand>(goesBefore);
+      this.#lines.set(demand.client, line);
+    }
+    line.push(demand);
+    this.#waiting++;
+  }
+
+  dequeue(demand: SlotDemand): void {
+    const line = this.#lines.get(demand.client);
+    if (line?.delete(demand) !== true) return;
+    this.#waiting--;
+    if (line.size === 0) this.#lines.delete(demand.client);
+  }
+
+  /**
+   * The demand that is next. Between clients the one that was served longest ago counts as the oldest, so that a client with a
+   * backlog of hours takes turns with one whose mail is new; inside a client the order is class, then age.
+   */
+  next(): SlotDemand | undefined {
+    let best: SlotDemand | undefined;
+    let bestRankMs = 0;
+    for (const line of this.#lines.values()) {
+      const head = line.first;
+      if (head === undefined) continue;
+      const servedMs = this.#lastGrantMs.get(head.client) ?? Number.NEGATIVE_INFINITY;
+      const rank = Math.max(head.sinceMs, servedMs) - head.priority * PRIORITY_HEAD_START_MS;
+      if (best === undefined || rank < bestRankMs || (rank === bestRankMs && goesBefore(head, best))) {
+        best = head;
+        bestRankMs = rank;
+      }
+    }
+    return best;
+  }
+}
