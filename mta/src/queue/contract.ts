@@ -8,10 +8,11 @@
  * that the same sessions can carry. A unit may move to another lane as a whole when the MX of its domain changes.
  */
 
-/** Slot of an entry in the typed arrays, reused after `remove`. */
+/** Slot of an entry in the typed arrays, ≥ 1, reused after `remove`. */
 export type Entry = number;
-/** Unit and lane numbers are dense and reused when empty. */
+/** Unit numbers are dense and reused when the unit is gone; a unit's {@link UnitKey} object is its identity. */
 export type UnitId = number;
+/** Lane numbers rise and are never reused: a stale one names nothing, never another site. */
 export type LaneId = number;
 
 export interface UnitKey {
@@ -22,6 +23,11 @@ export interface UnitKey {
   readonly class: string;
   /** Name of the source that a retry prefers; `''` = any. */
   readonly preferredSource: string;
+}
+
+export interface LaneKey {
+  readonly pool: string;
+  readonly site: string;
 }
 
 export interface NewEntry {
@@ -40,6 +46,15 @@ export interface NewEntry {
   readonly sizeBytes: number;
 }
 
+/** What becomes of a taken entry that waits for another attempt. */
+export interface Deferral {
+  readonly dueAtMs: number;
+  /** Attempts made so far, the last one included. */
+  readonly attempts: number;
+  /** The entry moves to the unit that prefers this source; absent = it stays where it is. */
+  readonly preferredSource?: string;
+}
+
 /** What the dispatcher answers when it is offered an entry. */
 export type Admission =
   /** The entry leaves the ready list; the caller must `remove`, `defer` or `giveBack` it later. */
@@ -48,3 +63,23 @@ export type Admission =
   | 'sleep'
   /** Nothing in this lane can go now (the limit touches the whole lane): stop offering. */
   | 'stop';
+
+/** Entries by what they wait for. */
+export interface EntryCounts {
+  /** Could be offered now. */
+  readonly ready: number;
+  /** Their time has come, but their unit sleeps on a limit. */
+  readonly asleep: number;
+  /** Their time has not come. */
+  readonly waiting: number;
+  /** At the dispatcher: in a transaction, or expired and being reported. */
+  readonly taken: number;
+}
+
+/** A lane as the admin view shows it. */
+export interface LaneCounts extends EntryCounts {
+  /** Wall time, never later than the truth and early by at most a few hundredths of the age; 0 = the lane is empty. */
+  readonly oldestAcceptedAtMs: number;
+  /** Wall time at which the first waiting entry is due, as exact as `oldestAcceptedAtMs`; 0 = none waits. */
+  readonly nextDueAtMs: number;
+}

@@ -1,0 +1,504 @@
+import { nextTurns } from './ageing.ts';
+import type {
+  Admission,
+  Deferral,
+  Entry,
+  EntryCounts,
+  LaneCounts,
+  LaneId,
+  LaneKey,
+  NewEntry,
+  UnitId,
+  UnitKey,
+} from './contract.ts';
+import { Counts } from './counts.ts';
+import { appended, eachEntry, prepended, without } from './entry-list.ts';
+import { EntryTable, FREE, READY, TAKEN, WAITING } from './entry-table.ts';
+import type { Lane } from './lane.ts';
+import { Lanes } from './lanes.ts';
+import { Ticks } from './ticks.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import type { Unit } from './unit.ts';
+import { Units } from './units.ts';
+
+export interface QueueOptions {
+  /** Priority of a class; higher leaves first. Asked when a class begins to have something to offer in a lane. */
+  readonly classPriority: (className: string) => number;
+  /**
+   * A lane that had nothing to offer (to a source, when units prefer one) has something. Called in the middle of a change:
+   * note it down and act later.
+   */
+  readonly onReady: (lane: LaneId) => void;
+  /** The entry's time is up. It counts as taken: read its fields, report, then `remove` it. Called in the middle of a change. */
+  readonly onExpired: (entry: Entry) => void;
+}
+
+/**
+ * What is queued, in which order it leaves, until when it sleeps (see `contract.ts` for the words). All times are wall times in
+ * milliseconds; they are kept to {@link TICK_MS}, rounded so that nothing is early. Every call costs the same however much is queued,
+ * except `moveUnit`, which visits the unit's entries.
+ *
+ * Example:
+ * ```ts
+ * const queue = createQueue({ classPriority: () => 0, onReady: pump, onExpired: report });
+ * const unit = queue.unitOf(key, queue.openLane('shared-a', 'mx.example'));
+ * queue.insert(unit, entry, nowMs);
+ * const next = queue.take(lane, 'ip-1', nowMs, (unit, entry) => (tokens(unit) ? 'take' : 'sleep'));
+ * ```
+ */
+export class Queue {
+  readonly #options: QueueOptions;
+  readonly #table = new EntryTable();
+  readonly #wheel = new TimerWheel(this.#table);
+  readonly #ticks = new Ticks();
+  readonly #units = new Units();
+  readonly #lanes = new Lanes();
+  readonly #counts = new Counts();
+  /** The latest time that a call brought. */
+  #nowMs = 0;
+  #takes = 0;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+  }
+
+  // Lanes and units
+
+  /** The lane of (pool, site). A lane without units is forgotten as soon as its last unit or pin is gone. */
+  openLane(pool: string, site: string): LaneId {
+    return this.#lanes.open(pool, site).id;
+  }
+
+  /** @throws RangeError when the lane is gone */
+  laneKey(lane: LaneId): LaneKey {
+    return this.#lanes.get(lane).key;
+  }
+
+  /** `false` once the lane is forgotten. */
+  hasLane(lane: LaneId): boolean {
+    return this.#lanes.find(lane) !== undefined;
+  }
+
+  /** The lane stays, even empty, until as many `unpinLane`. */
+  pinLane(lane: LaneId): void {
+    this.#lanes.get(lane).pins++;
+  }
+
+  unpinLane(id: LaneId): void {
+    const lane = this.#lanes.get(id);
+    if (lane.pins === 0) throw new RangeError(`lane ${id} is not pinned`);
+    lane.pins--;
+    this.#lanes.forgetIfAbandoned(lane);
+  }
+
+  lanes(): IterableIterator<LaneId> {
+    return this.#lanes.ids;
+  }
+
+  /** The unit of this key, made in `lane` when there is none; one that exists stays in its lane. It lives while it has entries or sleeps. */
+  unitOf(key: UnitKey, lane: LaneId): UnitId {
+    const home = this.#lanes.get(lane);
+    const unit = this.#units.open(key, home);
+    if (unit.lane !== home) this.#lanes.forgetIfAbandoned(home);
+    return unit.id;
+  }
+
+  /** @throws RangeError when the unit is gone */
+  unitKey(unit: UnitId): UnitKey {
+    return this.#units.get(unit).key;
+  }
+
+  /** The same object as long as the unit lives; `undefined` = there is none of this number. */
+  unitKeyIfAny(unit: UnitId): UnitKey | undefined {
+    return this.#units.find(unit)?.key;
+  }
+
+  laneOf(unit: UnitId): LaneId {
+    return this.#units.get(unit).lane.id;
+  }
+
+  /** The units of a lane; collect them before changing anything. */
+  *unitsOf(lane: LaneId): IterableIterator<UnitId> {
+    for (let unit = this.#lanes.get(lane).firstUnit; unit !== undefined; unit = unit.laneNext) yield unit.id;
+  }
+
+  /** Takes the unit with all its entries to another lane. It sleeps on if it sleeps. */
+  moveUnit(id: UnitId, to: LaneId): void {
+    const unit = this.#units.get(id);
+    const from = unit.lane;
+    const lane = this.#lanes.get(to);
+    if (lane === from) return;
+    unit.turn?.turns.leave(unit);
+    this.#countInLane(unit, from, -1);
+    from.removeUnit(unit);
+    lane.addUnit(unit);
+    this.#countInLane(unit, lane, 1);
+    this.#offer(unit, true);
+    this.#lanes.forgetIfAbandoned(from);
+  }
+
+  isAsleep(unit: UnitId): boolean {
+    return this.#units.find(unit)?.asleep === true;
+  }
+
+  /** Offers the unit's entries again. Nothing happens when it is awake or gone. */
+  wakeUnit(id: UnitId): void {
+    const unit = this.#units.find(id);
+    if (unit?.asleep !== true) return;
+    this.#addReady(unit, -unit.ready);
+    unit.asleep = false;
+    this.#addReady(unit, unit.ready);
+    if (unit.empty) this.#forget(unit);
+    else this.#offer(unit, true);
+  }
+
+  // Entries
+
+  /** Queues an entry: ready at once, or when it is due. */
+  insert(id: UnitId, entry: NewEntry, nowMs: number): Entry {
+    this.#see(nowMs);
+    const unit = this.#units.get(id);
+    const acceptedTick = this.#ticks.floor(entry.acceptedAtMs);
+    const dueTick = this.#ticks.ceil(entry.dueAtMs);
+    const expireTick = this.#ticks.ceil(entry.expireAtMs);
+    const made = this.#table.add(entry, acceptedTick, dueTick, expireTick, id);
+    unit.lane.accepted.add(acceptedTick);
+    if (entry.dueAtMs <= nowMs) this.#becomeReady(unit, made, false);
+    else this.#becomeWaiting(unit, made);
+    return made;
+  }
+
+  /**
+   * Offers the head entries of the lane's awake units, one after the other, until one is taken, `admit` says stop, or none is left.
+   *
+   * Order: class by priority with ageing (`ageing.ts`), tenants by deficit round robin (`turns.ts`), a tenant's units in turn, first
+   * in first out. Units that prefer another source than `source` are passed over unless `standsInFor` says that the one they prefer
+   * cannot be used; `source` `undefined` passes over none. `admit` may wake other units and insert, nothing else.
+   */
+  take(
+    id: LaneId,
+    source: string | undefined,
+    nowMs: number,
+    admit: (unit: UnitId, entry: Entry) => Admission,
+    standsInFor?: (preferredSource: string) => boolean,
+  ): Entry | undefined {
+    this.#see(nowMs);
+    const lane = this.#lanes.find(id);
+    if (lane === undefined) return undefined;
+    const taker = { source, standsInFor };
+    for (;;) {
+      const turns = nextTurns(lane.turns, taker, this.#nowMs);
+      const unit = turns?.next(this.#table);
+      if (turns === undefined || unit === undefined) return undefined;
+      const entry = unit.readyHead;
+      if (this.#table.expireTick(entry) <= this.#ticks.floor(nowMs)) {
+        this.#wheel.cancel(entry);
+        this.#expire(unit, entry);
+        continue;
+      }
+      const admission = admit(unit.id, entry);
+      if (admission === 'stop') return undefined;
+      if (admission === 'sleep') {
+        this.#sleep(unit);
+        continue;
+      }
+      if (this.#table.state(entry) !== READY) throw new Error('admit changed the entry that it was offered');
+      turns.charge(this.#table, unit);
+      turns.waitingSinceMs = this.#nowMs;
+      turns.lastTake = ++this.#takes;
+      this.#wheel.cancel(entry);
+      this.#leave(unit, entry);
+      this.#becomeTaken(unit, entry);
+      return entry;
+    }
+  }
+
+  /** The entry is done with, in whatever state it is. Its number will name another one. */
+  remove(entry: Entry): void {
+    const unit = this.#unitOfLive(entry);
+    if (this.#table.state(entry) !== TAKEN) this.#wheel.cancel(entry);
+    this.#leave(unit, entry);
+    unit.lane.accepted.delete(this.#table.acceptedTick(entry));
+    this.#table.free(entry);
+    this.#forgetIfDone(unit);
+  }
+
+  /** A taken entry waits for its next attempt, in the unit that prefers the given source. */
+  defer(entry: Entry, deferral: Deferral): void {
+    const table = this.#table;
+    let unit = this.#unitOfTaken(entry);
+    this.#leave(unit, entry);
+    table.setAttempts(entry, deferral.attempts);
+    table.setDueTick(entry, this.#ticks.ceil(deferral.dueAtMs));
+    const { preferredSource = unit.key.preferredSource } = deferral;
+    if (preferredSource !== unit.key.preferredSource) unit = this.#changeUnit(unit, entry, preferredSource);
+    if (deferral.dueAtMs <= this.#nowMs) this.#becomeReady(unit, entry, false);
+    else this.#becomeWaiting(unit, entry);
+  }
+
+  /** A taken entry was not tried after all: it is the first of its unit again. */
+  giveBack(entry: Entry): void {
+    const unit = this.#unitOfTaken(entry);
+    this.#leave(unit, entry);
+    this.#becomeReady(unit, entry, true);
+  }
+
+  unit(entry: Entry): UnitId {
+    return this.#unitOfLive(entry).id;
+  }
+
+  sequence(entry: Entry): number {
+    return this.#table.sequence(entry);
+  }
+
+  idCheck(entry: Entry): number {
+    return this.#table.idCheck(entry);
+  }
+
+  group(entry: Entry): number {
+    return this.#table.group(entry);
+  }
+
+  attempts(entry: Entry): number {
+    return this.#table.attempts(entry);
+  }
+
+  recipients(entry: Entry): number {
+    return this.#table.recipients(entry);
+  }
+
+  sizeBytes(entry: Entry): number {
+    return this.#table.sizeBytes(entry);
+  }
+
+  /** To the tick, rounded down. */
+  acceptedAtMs(entry: Entry): number {
+    return this.#ticks.toMs(this.#table.acceptedTick(entry));
+  }
+
+  /** To the tick, rounded up. */
+  expireAtMs(entry: Entry): number {
+    return this.#ticks.toMs(this.#table.expireTick(entry));
+  }
+
+  // Time
+
+  /** What is due becomes ready, what has expired is reported. */
+  advance(nowMs: number): void {
+    this.#see(nowMs);
+    this.#wheel.advance(this.#ticks.floor(nowMs), this.#fire);
+  }
+
+  /**
+   * Time at which `advance` is to be called next; `undefined` = not before something is inserted, deferred or given back. After `advance(now)`
+   * it is later than `now`. Now and then it comes before the first entry's time: then `advance` only sorts, and there is a new answer.
+   */
+  nextAtMs(): number | undefined {
+    const tick = this.#wheel.nextTick();
+    return tick === undefined ? undefined : this.#ticks.toMs(tick);
+  }
+
+  // Counts
+
+  /** Entries in the index. */
+  get size(): number {
+    return this.#counts.total;
+  }
+
+  get counts(): EntryCounts {
+    return { ...this.#counts };
+  }
+
+  get unitCount(): number {
+    return this.#units.size;
+  }
+
+  /** Bytes of the entries' table. Units and lanes, a few hundred bytes each, are not in it. */
+  get tableBytes(): number {
+    return this.#table.bytes;
+  }
+
+  /** Entries that could be offered now. */
+  readyCount(lane: LaneId): number {
+    return this.#lanes.find(lane)?.counts.ready ?? 0;
+  }
+
+  laneCounts(id: LaneId): LaneCounts {
+    const { counts, accepted, due } = this.#lanes.get(id);
+    const toMs = (tick: number | undefined) => (tick === undefined ? 0 : this.#ticks.toMs(tick));
+    return {
+      ...counts,
+      oldestAcceptedAtMs: toMs(accepted.earliest),
+      nextDueAtMs: toMs(due.earliest),
+    };
+  }
+
+  /** When the oldest of the entries that are next (one for each class and preferred source) was accepted; `MAX_SAFE_INTEGER` = none is ready. */
+  oldestReadyAcceptedAtMs(id: LaneId): number {
+    let oldest = Number.MAX_SAFE_INTEGER;
+    for (const turns of this.#lanes.find(id)?.turns ?? []) {
+      const unit = turns.next(this.#table);
+      if (unit !== undefined) oldest = Math.min(oldest, this.acceptedAtMs(unit.readyHead));
+    }
+    return oldest;
+  }
+
+  /** Every tenant that has something queued. */
+  *tenantCounts(): IterableIterator<readonly [tenant: string, counts: EntryCounts]> {
+    for (const tenant of this.#units.tenants.values()) yield [tenant.name, { ...tenant.counts }];
+  }
+
+  // Changes of state. An entry is in exactly one list of its unit; ready and waiting ones are on the wheel, taken ones are not.
+
+  #becomeReady(unit: Unit, entry: Entry, first: boolean): void {
+    this.#table.setState(entry, READY);
+    this.#wheel.schedule(entry);
+    unit.readyHead = (first ? prepended : appended)(this.#table, unit.readyHead, entry);
+    unit.ready++;
+    this.#addReady(unit, 1);
+    this.#offer(unit, false);
+  }
+
+  #becomeWaiting(unit: Unit, entry: Entry): void {
+    this.#table.setState(entry, WAITING);
+    this.#wheel.schedule(entry);
+    unit.waitingHead = appended(this.#table, unit.waitingHead, entry);
+    this.#addWaiting(unit, 1);
+    unit.lane.due.add(this.#table.dueTick(entry));
+  }
+
+  #becomeTaken(unit: Unit, entry: Entry): void {
+    this.#table.setState(entry, TAKEN);
+    unit.takenHead = appended(this.#table, unit.takenHead, entry);
+    this.#addTaken(unit, 1);
+  }
+
+  /** Takes the entry out of the list of its state. */
+  #leave(unit: Unit, entry: Entry): void {
+    const table = this.#table;
+    switch (table.state(entry)) {
+      case READY:
+        unit.readyHead = without(table, unit.readyHead, entry);
+        unit.ready--;
+        this.#addReady(unit, -1);
+        if (unit.ready === 0) unit.turn?.turns.leave(unit);
+        break;
+      case WAITING:
+        unit.waitingHead = without(table, unit.waitingHead, entry);
+        this.#addWaiting(unit, -1);
+        unit.lane.due.delete(table.dueTick(entry));
+        break;
+      default:
+        unit.takenHead = without(table, unit.takenHead, entry);
+        this.#addTaken(unit, -1);
+    }
+  }
+
+  /** The wheel reached an entry's time. */
+  readonly #fire = (entry: Entry): void => {
+    const table = this.#table;
+    const unit = this.#units.get(table.unit(entry));
+    if (table.expireTick(entry) <= this.#wheel.tick) {
+      this.#expire(unit, entry);
+      return;
+    }
+    this.#leave(unit, entry);
+    this.#becomeReady(unit, entry, false);
+  };
+
+  #expire(unit: Unit, entry: Entry): void {
+    this.#leave(unit, entry);
+    this.#becomeTaken(unit, entry);
+    this.#options.onExpired(entry);
+  }
+
+  #sleep(unit: Unit): void {
+    unit.turn?.turns.leave(unit);
+    this.#addReady(unit, -unit.ready);
+    unit.asleep = true;
+    this.#addReady(unit, unit.ready);
+  }
+
+  /** The unit takes its turns if it has something to offer and does not yet. `waited` = its entries have been ready before. */
+  #offer(unit: Unit, waited: boolean): void {
+    if (unit.asleep || unit.ready === 0 || unit.turn !== undefined) return;
+    const turns = unit.lane.turnsOf(unit.key.class, unit.key.preferredSource);
+    const wasIdle = turns.idle;
+    turns.join(unit);
+    if (!wasIdle) return;
+    turns.priority = this.#options.classPriority(unit.key.class);
+    if (!waited || turns.lastTake === 0) turns.waitingSinceMs = this.#nowMs;
+    this.#options.onReady(unit.lane.id);
+  }
+
+  #changeUnit(from: Unit, entry: Entry, preferredSource: string): Unit {
+    const to = this.#units.open({ ...from.key, preferredSource }, from.lane);
+    const acceptedTick = this.#table.acceptedTick(entry);
+    from.lane.accepted.delete(acceptedTick);
+    to.lane.accepted.add(acceptedTick);
+    this.#table.setUnit(entry, to.id);
+    this.#forgetIfDone(from);
+    return to;
+  }
+
+  #forgetIfDone(unit: Unit): void {
+    if (unit.empty && !unit.asleep) this.#forget(unit);
+  }
+
+  #forget(unit: Unit): void {
+    this.#units.forget(unit);
+    this.#lanes.forgetIfAbandoned(unit.lane);
+  }
+
+  #unitOfLive(entry: Entry): Unit {
+    if (this.#table.state(entry) === FREE) throw new RangeError(`there is no entry ${entry}`);
+    return this.#units.get(this.#table.unit(entry));
+  }
+
+  #unitOfTaken(entry: Entry): Unit {
+    if (this.#table.state(entry) !== TAKEN) throw new RangeError(`entry ${entry} is not taken`);
+    return this.#units.get(this.#table.unit(entry));
+  }
+
+  #addReady(unit: Unit, count: number): void {
+    const where = unit.asleep ? 'asleep' : 'ready';
+    unit.lane.counts[where] += count;
+    unit.tenant.counts[where] += count;
+    this.#counts[where] += count;
+  }
+
+  #addWaiting(unit: Unit, count: number): void {
+    unit.waiting += count;
+    unit.lane.counts.waiting += count;
+    unit.tenant.counts.waiting += count;
+    this.#counts.waiting += count;
+  }
+
+  #addTaken(unit: Unit, count: number): void {
+    unit.taken += count;
+    unit.lane.counts.taken += count;
+    unit.tenant.counts.taken += count;
+    this.#counts.taken += count;
+  }
+
+  /** Adds the unit's entries to a lane's figures, or takes them off. */
+  #countInLane(unit: Unit, lane: Lane, times: 1 | -1): void {
+    const { ready, waiting, taken, asleep } = unit;
+    lane.counts.add({ ready: asleep ? 0 : ready, asleep: asleep ? ready : 0, waiting, taken }, times);
+    const change = times === 1 ? 'add' : 'delete';
+    const table = this.#table;
+    for (const head of [unit.readyHead, unit.waitingHead, unit.takenHead]) {
+      eachEntry(table, head, (entry) => lane.accepted[change](table.acceptedTick(entry)));
+    }
+    eachEntry(table, unit.waitingHead, (entry) => lane.due[change](table.dueTick(entry)));
+  }
+
+  #see(nowMs: number): void {
+    if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+  }
+}
+
+/** An empty queue. */
+export function createQueue(options: QueueOptions): Queue {
+  return new Queue(options);
+}
