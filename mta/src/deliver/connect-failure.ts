@@ -12,10 +12,11 @@ const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDO
 export function connectFailure(
   error: unknown,
   timedOut: boolean,
-  options: Pick<SessionOptions, 'hostName' | 'address' | 'port'>,
+  options: Pick<SessionOptions, 'hostName' | 'address' | 'port' | 'signal'>,
 ): SessionFailure {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const to = `connect to ${options.hostName}[${options.address}]:${options.port}`;
+  if (options.signal?.aborted === true) return failure('local', 421, '4.3.2', `${to}: given up`);
   if (timedOut || code === 'ETIMEDOUT') return failure('timeout', 421, '4.4.1', `${to}: no answer in time`);
   if (REFUSED.has(code)) return failure('refused', 421, '4.4.1', `${to}: connection refused`);
   if (UNREACHABLE.has(code)) return failure('unreachable', 421, '4.4.1', `${to}: no route (${code})`);

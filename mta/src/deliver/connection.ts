@@ -122,9 +122,12 @@ export class Connection implements Deadline {
     if (!this.#raw.destroyed) {
       this.#gone ??= new Promise((resolve) => setTimeout(resolve, DESTROY_GRACE_MS));
     }
+    // First the reason: destroying a socket lets it speak up, and what it says then is our own doing.
+    const news = this.end === undefined;
+    this.end ??= end;
     this.#raw.resetAndDestroy();
     this.#socket.destroy();
-    this.#finish(end);
+    if (news) this.#announce(end);
   }
 
   /** 421: the peer closes (RFC 5321 §3.8). Nothing is said any more, its FIN is waited for in {@link gone}. */
@@ -216,6 +219,10 @@ export class Connection implements Deadline {
   #finish(end: ConnectionEnd): void {
     if (this.end !== undefined) return;
     this.end = end;
+    this.#announce(end);
+  }
+
+  #announce(end: ConnectionEnd): void {
     this.disarm();
     unwatchDeadline(this);
     this.user?.onConnectionEnd(end);

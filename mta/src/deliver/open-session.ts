@@ -57,6 +57,7 @@ async function open(options: SessionOptions, level: TlsLevel): Promise<Session |
 }
 
 async function dial(options: SessionOptions): Promise<Socket | SessionFailure> {
+  if (options.signal?.aborted === true) return connectFailure(options.signal.reason, false, options);
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   let timedOut = false;

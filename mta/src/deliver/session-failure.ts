@@ -65,7 +65,9 @@ export function failureOf(
   tryNextHost: boolean,
 ): SessionFailure {
   const reply = replyOfEnd(end, phase, hostName);
-  return { ok: false, phase, cause: end.cause, reply, tryNextHost, permanent: false };
+  // What Sluice ended itself it does not begin again elsewhere.
+  const next = tryNextHost && end.cause !== 'local';
+  return { ok: false, phase, cause: end.cause, reply, tryNextHost: next, permanent: false };
 }
 
 /** A {@link ConnectionEnd} as a reply: the peer's 421, or what Sluice says in its place. */
