@@ -31,8 +31,18 @@ export function effectivePolicy(
   const key = `${pool} ${base.id} ${rivalBases.map((rivalBase) => rivalBase.id).join(' ')}`;
   let finished = index.finished.get(key);
   if (finished === undefined) {
-    const policies = rivalBases.map((rivalBase) => rivalBase.policy);
-    const limits = base.policy.limits.map((limit) => withRivals(index, limit, rivals, policies));
+    const limits = base.policy.limits.map((limit) =>
+      withRivals(
+        index,
+        limit,
+        rivals.flatMap((rival, at) => {
+          const policy = rivalBases[at]?.policy;
+          // In another Group the counter that names it is another one.
+          const other = policy?.group !== base.policy.group && limit.per.includes('Group');
+          return policy === undefined || other ? [] : [{ rival, policy }];
+        }),
+      ),
+    );
     finished = { ...base.policy, limits };
     if (index.finished.size >= MAX_REMEMBERED) index.finished.clear();
     index.finished.set(key, finished);
@@ -43,13 +53,11 @@ export function effectivePolicy(
 function withRivals(
   index: ConfigIndex,
   limit: EffectiveLimit,
-  rivals: readonly PoolRival[],
-  rivalPolicies: readonly EffectivePolicy[],
+  others: readonly { readonly rival: PoolRival; readonly policy: EffectivePolicy }[],
 ): EffectiveLimit {
-  const found: RivalLimit[] = [];
-  rivals.forEach((rival, at) => {
-    const other = rivalPolicies[at]?.limits.find((candidate) => candidate.name === limit.name);
-    if (other !== undefined) found.push(...rivalLimit(index, limit, rival, other));
+  const found = others.flatMap(({ rival, policy }) => {
+    const other = policy.limits.find((candidate) => candidate.name === limit.name);
+    return other === undefined ? [] : rivalLimit(index, limit, rival, other);
   });
   if (found.length === 0) return limit;
   const scope = found.some((rival) => rival.limit.scope === 'Cluster') ? 'Cluster' : limit.scope;

@@ -16,7 +16,12 @@ export function shapeFindings(
   value: unknown,
   error: z.ZodError,
 ): readonly Finding[] {
-  return error.issues.flatMap((issue) => findingsOf(schema, kind, value, issue));
+  const findings = error.issues.flatMap((issue) => findingsOf(schema, kind, value, issue));
+  // Two checks of one field (its form, its value) say the same in words.
+  const told = new Map(
+    findings.map((finding) => [JSON.stringify([finding.path, finding.parameters]), finding]),
+  );
+  return [...told.values()];
 }
 
 function findingsOf(
@@ -78,7 +83,7 @@ function unknownValue(
     return { code: 'SLUICE_VALUE_LATER', path, parameters: { value: String(given), known } };
   }
   const near = typeof given === 'string' ? nearestName(given, values) : undefined;
-  return invalid(path, known, given, `Write ${near ?? known}.`);
+  return invalid(path, known, given, `Write ${near ?? (values.length > 1 ? 'one of these' : known)}.`);
 }
 
 function wrongLength(

@@ -1,4 +1,5 @@
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -9,6 +10,7 @@ import {
   type Node,
   type Pair,
   parseAllDocuments,
+  visit,
 } from 'yaml';
 import type { FieldPath } from './field-path.ts';
 import type { Finding, Problem } from './problem.ts';
@@ -44,9 +46,13 @@ export function readYamlDocuments(
     return { documents: [], problems: [tooComplex(error, { file, line: 1, column: 1 })] };
   }
   const documents = parsed
-    .filter((document) => document.contents !== null || document.errors.length > 0)
+    .filter((document) => !isEmpty(document) || document.errors.length > 0)
     .map((document) => readDocument(document, file, lines));
   return { documents, problems: [] };
+}
+
+function isEmpty(document: Document): boolean {
+  return document.contents === null || (isScalar(document.contents) && document.contents.value === null);
 }
 
 function readDocument(document: Document, file: string, lines: LineCounter): YamlDocument {
@@ -68,7 +74,11 @@ function readDocument(document: Document, file: string, lines: LineCounter): Yam
   try {
     return { value: document.toJS({ maxAliasCount: MAX_ALIASES }), syntaxProblems, place, locate };
   } catch (error) {
-    const problems = document.errors.length > 0 ? syntaxProblems : [tooComplex(error, place)];
+    const alias = firstUnresolvedAlias(document);
+    const problems =
+      document.errors.length > 0
+        ? syntaxProblems
+        : [tooComplex(error, alias === undefined ? place : at(alias.range?.[0] ?? 0))];
     return { value: undefined, syntaxProblems: problems, place, locate };
   }
 }
@@ -82,6 +92,18 @@ function tooComplex(
       ? 'it is nested too deeply'
       : clause(error instanceof Error ? error.message : 'unknown');
   return problemOf({ code: 'SLUICE_YAML_TOO_COMPLEX', path: [], parameters: { reason } }, place);
+}
+
+function firstUnresolvedAlias(document: Document): Alias | undefined {
+  let found: Alias | undefined;
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) !== undefined) return undefined;
+      found = alias;
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 /** Where a field's value, or its name, was written; of the nearest parent that is there otherwise. */

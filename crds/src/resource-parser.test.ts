@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+import { laterFields, parseResources } from './mod.ts';
+import { RESOURCE_KINDS, RESOURCE_SCHEMAS } from './resource.ts';
+import { schemaAt } from './schema-walk.ts';
+
+const RIGHT = `apiVersion: sluice.email/v1alpha1
+kind: EgressPool
+metadata: {name: main, labels: {team: mail}}
+spec:
+  match: [{name: all, tenantSelector: {matchLabels: {plan: free}}}]
+  sources: &sources
+  - {name: ip-1, address: 192.0.2.10, ehlo: out.example, weight: 10, labels: {age: warm}}
+---
+apiVersion: sluice.email/v1alpha1
+kind: ShapingPolicy
+metadata: {name: main}
+spec:
+  default: {limits: [{name: site, per: [Source, Site], connections: 10, recipientRate: 100/s}]}
+  destinations: [{name: google, match: {mxSuffixes: [google.com]}}]
+`;
+
+function assertWellFormed(text: string): void {
+  const { resources, problems } = parseResources(text, 'f.yaml');
+  for (const { file, line, column, what, cure } of problems) {
+    assert.equal(file, 'f.yaml');
+    assert.ok(line !== undefined && line >= 1 && column !== undefined && column >= 1);
+    assert.ok(what !== '' && cure !== '');
+    assert.doesNotMatch(`${what}${cure}`, /undefined|\[object|\{(name|field|expected|given|cure)\}/);
+  }
+  for (const { resource } of resources) assert.ok(resource.metadata.name !== '');
+}
+
+test('no text whatever makes the parser throw: a pod that reads a broken file stays up', () => {
+  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), assertWellFormed), { numRuns: 300 });
+  const yamlish = fc.constantFrom(
+    ...'&a *a !t ? : - [ ] { } | > " \' # , % @ ` --- ... %YAML <<'.split(' '),
+    '\n',
+    ' ',
+    '  ',
+    '\t',
+    'a',
+    'kind: EgressPool\n',
+    '\u0000',
+  );
+  fc.assert(
+    fc.property(
+      fc.array(yamlish, { maxLength: 30 }).map((parts) => parts.join('')),
+      assertWellFormed,
+    ),
+    { numRuns: 400 },
+  );
+});
+
+test('a right file with one bite out of it, or one too many, is read or refused, never more', () => {
+  fc.assert(
+    fc.property(fc.nat(RIGHT.length), fc.nat(40), fc.string({ maxLength: 6 }), (at, cut, put) => {
+      assertWellFormed(RIGHT.slice(0, at) + put + RIGHT.slice(at + cut));
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('any value in any field is read or refused with a place', () => {
+  const path = fc.constantFrom(
+    ['spec'],
+    ['metadata'],
+    ['metadata', 'name'],
+    ['metadata', 'labels'],
+    ['spec', 'sources'],
+    ['spec', 'match'],
+    ['spec', 'egress'],
+    ['spec', 'selection'],
+    ['spec', 'default'],
+    ['spec', 'destinations'],
+    ['spec', 'targetRefs'],
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...RESOURCE_KINDS), path, fc.jsonValue(), (kind, at, value) => {
+      const [root = '', member] = at;
+      const base = { apiVersion: 'sluice.email/v1alpha1', kind, metadata: { name: 'main' }, spec: {} };
+      const part = member === undefined ? value : { name: 'main', [member]: value };
+      assertWellFormed(stringify({ ...base, [root]: part }));
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('a bomb of aliases is refused in no time and little memory', () => {
+  const level = (n: number) =>
+    `a${n}: &a${n} [${Array.from({ length: 9 }, () => `*a${n - 1}`).join(', ')}]\n`;
+  const bomb = `a0: &a0 [x, x, x]\n${Array.from({ length: 9 }, (_, n) => level(n + 1)).join('')}`;
+  const { problems } = parseResources(bomb, 'f.yaml');
+  assert.equal(problems[0]?.code, 'SLUICE_YAML_TOO_COMPLEX');
+});
+
+test('an alias of its own parent, and ten thousand brackets, do not end the process', () => {
+  assertWellFormed('a: &a [*a]\n');
+  assertWellFormed(RIGHT.replace('spec:\n', 'spec: &s\n  loop: *s\n'));
+  assert.equal(parseResources('['.repeat(10_000), 'f.yaml').resources.length, 0);
+  assert.equal(parseResources(`${'['.repeat(10_000)}${']'.repeat(10_000)}`, 'f.yaml').resources.length, 0);
+  assert.equal(
+    parseResources(`a: ${'{b: '.repeat(3_000)}1${'}'.repeat(3_000)}`, 'f.yaml').resources.length,
+    0,
+  );
+});
+
+test('an alias is where it is used: its mistake is shown at the anchor', () => {
+  const text = RIGHT.replace('&sources', '&sources').replace('weight: 10', 'weight: 0');
+  const [problem] = parseResources(text, 'f.yaml').problems;
+  assert.equal(problem?.field, 'spec.sources[0].weight');
+  assert.equal(problem?.line, 7);
+});
+
+test('Windows line ends and a byte order mark change no line number', () => {
+  const text = `\uFEFF${RIGHT.replace('weight: 10', 'wieght: 10').replaceAll('\n', '\r\n')}`;
+  const [problem] = parseResources(text, 'f.yaml').problems;
+  assert.equal(problem?.line, 7);
+  assert.equal(problem?.field, 'spec.sources[0].wieght');
+});
+
+test('JSON is YAML: what kubectl prints with -o json is read', () => {
+  const text =
+    '{"apiVersion":"sluice.email/v1alpha1","kind":"ShapingPolicy","metadata":{"name":"a"},"spec":{}}';
+  assert.equal(parseResources(text, 'f.json').resources.length, 1);
+});
+
+for (const kind of RESOURCE_KINDS) {
+  for (const pattern of laterFields(kind).fields) {
+    test(`${kind} ${pattern}: who writes it reads that it comes later, not that there is no such field`, () => {
+      assert.equal(
+        schemaAt(RESOURCE_SCHEMAS[kind], pathOf(pattern)),
+        undefined,
+        'it is in the schema: remove it from later-fields.ts',
+      );
+      const [field] = parseResources(fileWith(kind, pattern, 'x'), 'f.yaml').problems.filter(
+        (problem) => problem.code === 'SLUICE_FIELD_LATER',
+      );
+      assert.equal(field?.field.replace(/\[0\]/g, '[]'), pattern);
+    });
+  }
+  for (const { field: pattern, value } of laterFields(kind).values) {
+    test(`${kind} ${pattern}: ${value}: who writes it reads that it comes later`, () => {
+      const told = parseResources(fileWith(kind, pattern, value), 'f.yaml').problems.map(
+        (problem) => problem.code,
+      );
+      assert.ok(told.includes('SLUICE_VALUE_LATER'), told.join());
+    });
+  }
+}
+
+/** `spec.sources[].warmup` → `['spec', 'sources', 0, 'warmup']` */
+function pathOf(pattern: string): readonly (string | number)[] {
+  return pattern.split('.').flatMap((part) => (part.endsWith('[]') ? [part.slice(0, -2), 0] : [part]));
+}
+
+function fileWith(kind: string, pattern: string, value: string): string {
+  const spec = pathOf(pattern).reduceRight<unknown>(
+    (inner, part) => (part === 0 ? [inner] : { [part]: inner }),
+    value,
+  );
+  return stringify({ apiVersion: 'sluice.email/v1alpha1', kind, metadata: { name: 'a' }, ...Object(spec) });
+}
