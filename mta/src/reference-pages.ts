@@ -1,5 +1,6 @@
 import { errorsPage } from '@sluice/crds';
 import { settingsPage } from './config/mod.ts';
+import { smtpRepliesPage } from './intake/mod.ts';
 import { eventsPage, metricsPage } from './report/mod.ts';
 
 /** Generated pages under docs/reference: file name → text. Checked in; a test compares them with the code. */
@@ -9,6 +10,7 @@ export function referencePages(): Readonly<Record<string, string>> {
     'events.md': eventsPage(),
     'metrics.md': metricsPage(),
     'settings.md': settingsPage(),
+    'smtp-replies.md': smtpRepliesPage(),
   };
 }
 

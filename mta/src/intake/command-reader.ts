@@ -25,6 +25,11 @@ export class CommandReader {
     this.#allowBareLf = bareLineEnding === 'Normalize';
   }
 
+  /** A line has begun and not ended yet. */
+  get inside(): boolean {
+    return this.#partial.length > 0 || this.#skipping;
+  }
+
   /** The next line without its end, a flaw of it, or `undefined` when it is not complete yet (all of the chunk is taken then). */
   read(chunk: Buffer, from: number): string | { readonly flaw: CommandFlaw } | undefined {
     const lf = chunk.indexOf(LF, from);

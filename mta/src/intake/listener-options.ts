@@ -45,24 +45,24 @@ export interface ListenerLimits {
   /** Octets of all messages that are being received or wait for `accept`, over all connections. */
   readonly maxReceivingBytes: number;
   readonly maxErrors: number;
-  /** RFC 5321 §4.5.3.2.7 asks for at least 5 minutes. */
+  /** A client that sends no command reads 421 after this. RFC 5321 §4.5.3.2.7 asks for at least 5 minutes. */
+  readonly idleTimeoutMs: number;
+  /** Longest time for a command that was begun, and longest silence inside a message. */
   readonly commandTimeoutMs: number;
-  /** Silence in the middle of a message. */
-  readonly dataIdleTimeoutMs: number;
   /** From DATA to the end of the message. */
   readonly dataTotalTimeoutMs: number;
 }
 
 export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
-  maxConnections: 1000,
-  maxConnectionsPerClient: 200,
+  maxConnections: 5000,
+  maxConnectionsPerClient: 500,
   maxMessagesPerConnection: 10_000,
   maxRecipients: 1000,
   maxMessageBytes: 50 * 1024 * 1024,
   maxReceivingBytes: 256 * 1024 * 1024,
   maxErrors: 20,
-  commandTimeoutMs: 300_000,
-  dataIdleTimeoutMs: 180_000,
+  idleTimeoutMs: 300_000,
+  commandTimeoutMs: 180_000,
   dataTotalTimeoutMs: 900_000,
 };
 

@@ -15,4 +15,5 @@ export {
   type TlsMaterial,
 } from './listener-options.ts';
 export { passwordCheck } from './password-check.ts';
+export { smtpRepliesPage } from './replies-page.ts';
 export { type SmtpListener, startSmtpListener } from './smtp-listener.ts';

@@ -33,13 +33,13 @@ export const REFUSALS = {
     421,
     '4.4.2',
     'Timed out waiting for a command',
-    'No complete command within `commandTimeoutMs`.',
+    'No command for `idleTimeout`, or one that was begun and not finished within `commandTimeout`.',
   ),
   dataTimeout: reply(
     421,
     '4.4.2',
     'Timed out receiving the message',
-    'Nothing within `dataIdleTimeoutMs`, or no end of the message within `dataTotalTimeoutMs`. Nothing is stored.',
+    'Nothing within `commandTimeout`, or no end of the message within `dataTotalTimeoutMs`. Nothing is stored.',
   ),
   tooManyMessages: reply(
     421,
@@ -237,6 +237,12 @@ export const REFUSALS = {
     'Not the base64 of what the mechanism asks for.',
   ),
   authCancelled: reply(501, '5.7.0', 'Authentication cancelled', 'The client sent `*`.'),
+  authUndecided: reply(
+    454,
+    '4.7.0',
+    'Temporary authentication failure',
+    'RFC 4954 §6: the password could not be checked; the log has the cause.',
+  ),
   authFailed: reply(
     535,
     '5.7.8',
@@ -245,13 +251,13 @@ export const REFUSALS = {
   ),
 } as const satisfies Record<string, ReplyDefinition>;
 
-/** What a session says when all is well. */
+/** What a session says when all is well; `{}` is filled in. */
 export const SUCCESSES = {
-  greeting: { line: '220 {hostname} ESMTP Sluice', when: 'At the start.' },
+  greeting: { line: '220 {} ESMTP Sluice', when: 'At the start.' },
   bye: { line: '221 2.0.0 Bye', when: 'QUIT.' },
   startTls: { line: '220 2.0.0 Ready to start TLS', when: 'STARTTLS.' },
   authenticated: { line: '235 2.7.0 Authentication successful', when: 'AUTH.' },
-  queued: { line: '250 2.0.0 queued as {id}', when: 'The message is durable.' },
+  queued: { line: '250 2.0.0 queued as {}', when: 'The message is durable.' },
   sender: { line: '250 2.1.0 Sender OK', when: 'MAIL.' },
   recipient: {
     line: '250 2.1.5 Recipient OK',
@@ -260,9 +266,14 @@ export const SUCCESSES = {
   ok: { line: '250 2.0.0 OK', when: 'RSET, NOOP.' },
   help: { line: '214 2.0.0 See RFC 5321', when: 'HELP.' },
   verify: { line: '252 2.1.5 Cannot verify, will accept mail and try', when: 'VRFY.' },
-  challenge: { line: '334 {challenge}', when: 'AUTH waits for a response.' },
+  challenge: { line: '334 {}', when: 'AUTH waits for a response.' },
   data: { line: '354 End data with <CR><LF>.<CR><LF>', when: 'DATA.' },
 } as const;
+
+/** A line of {@link SUCCESSES} as it goes over the wire. */
+export function successLine(name: keyof typeof SUCCESSES, value = ''): string {
+  return `${SUCCESSES[name].line.replace('{}', value)}\r\n`;
+}
 
 /** Characters of a reply's text that are sent: a line is at most 512 octets (RFC 5321 §4.5.3.1.5). */
 const MAX_REPLY_TEXT_SENT = 480;

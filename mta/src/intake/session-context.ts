@@ -11,7 +11,6 @@ export interface SessionContext {
   readonly hooks: ListenerHooks;
   readonly memory: ReceivingMemory;
   readonly headerMap: HeaderMap;
-  readonly newId: () => string;
   /** A password check that nobody passes, for names that nobody has. */
   readonly checkNobody: (password: string) => boolean;
   /** Wall clock, milliseconds since 1970. */

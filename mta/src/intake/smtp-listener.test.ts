@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import type { Rejection } from './contract.ts';
-import { ENVELOPE, FIELDS, startIntake, withoutTrace } from './raw-client.fixture.ts';
+import { ENVELOPE, FIELDS, startIntake, withoutTrace } from './raw-client-fixture.ts';
 
 const MESSAGE = `${FIELDS}\r\nhello\r\n`;
 
@@ -354,7 +354,7 @@ test('senseless clients are sent away', async (t) => {
 });
 
 test('a silent client does not hold its connection, before or inside a message', async (t) => {
-  const intake = await startIntake(t, { limits: { commandTimeoutMs: 60, dataIdleTimeoutMs: 60 } });
+  const intake = await startIntake(t, { limits: { idleTimeoutMs: 60, commandTimeoutMs: 60 } });
   const idle = intake.client();
   await idle.hello();
   assert.match(await idle.reply(), /^421 4\.4\.2 /);

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { SluiceError } from '@sluice/crds';
-import { ulid } from 'ulid';
 import type { AcceptMessage, Rejection } from './contract.ts';
 import { headerMap } from './header-scan.ts';
 import {
@@ -14,7 +13,6 @@ import {
 } from './listener-options.ts';
 import { networkList } from './network-list.ts';
 import { passwordCheck } from './password-check.ts';
-import { pooledRandom } from './random-pool.ts';
 import { ReceivingMemory } from './receiving-memory.ts';
 import { REFUSALS } from './replies.ts';
 import type { SessionContext } from './session-context.ts';
@@ -60,7 +58,6 @@ export async function startSmtpListener(
     hooks,
     memory: new ReceivingMemory(limits.maxReceivingBytes),
     headerMap: headerMap(options.headers ?? {}),
-    newId: () => ulid(undefined, pooledRandom),
     checkNobody: passwordCheck(randomBytes(32).toString('hex')),
     wallMs: Date.now,
     nowMs: () => performance.now(),
@@ -147,7 +144,7 @@ export async function startSmtpListener(
 }
 
 function timeouts(limits: ListenerLimits): readonly number[] {
-  return [limits.commandTimeoutMs, limits.dataIdleTimeoutMs, limits.dataTotalTimeoutMs];
+  return [limits.idleTimeoutMs, limits.commandTimeoutMs, limits.dataTotalTimeoutMs];
 }
 
 function listen(

@@ -1,5 +1,8 @@
 import type { Rejection } from './contract.ts';
+import { type BareLineEnding, DataPhase } from './data-phase.ts';
+import type { MailCommand } from './mail-command.ts';
 import type { ReceivingMemory } from './receiving-memory.ts';
+import { REFUSALS } from './replies.ts';
 
 /** Recipients up to which a linear search for a repeated one is cheaper than a set. */
 const FEW_RECIPIENTS = 16;
@@ -9,16 +12,18 @@ export class Transaction {
   readonly sender: string;
   readonly smtputf8: boolean;
   readonly recipients: string[] = [];
-  /** Set once the message cannot be accepted any more; its octets are no longer kept. */
+  readonly data: DataPhase;
+  /** Set once the message cannot be accepted any more; its octets are no longer kept, the rest is read and dropped. */
   refusal: Rejection | undefined;
   readonly #memory: ReceivingMemory;
   #charged = 0;
   #seen: Set<string> | undefined;
 
-  constructor(sender: string, smtputf8: boolean, memory: ReceivingMemory) {
-    this.sender = sender;
-    this.smtputf8 = smtputf8;
+  constructor(mail: MailCommand, memory: ReceivingMemory, bareLineEnding: BareLineEnding) {
+    this.sender = mail.sender;
+    this.smtputf8 = mail.smtputf8;
     this.#memory = memory;
+    this.data = new DataPhase(bareLineEnding);
   }
 
   /** Adds a recipient; one that is there already is taken without being added. `false` = the limit is reached. */
@@ -38,12 +43,23 @@ export class Transaction {
     return this.#seen.has(address);
   }
 
-  /** Counts a received piece against the bound of all sessions. */
-  charge(octets: number): void {
-    this.#charged += this.#memory.charge(octets);
+  /** Takes octets of the message and counts them. Returns the index behind the end of the data, -1 = more to come. */
+  receive(chunk: Buffer, from: number, maxMessageBytes: number): number {
+    const { data } = this;
+    const before = data.sizeBytes;
+    const end = data.feed(chunk, from);
+    if (this.refusal !== undefined) return end;
+    this.#charged += this.#memory.charge(data.sizeBytes - before);
+    if (data.flaw !== undefined) this.refusal = REFUSALS[data.flaw];
+    else if (data.sizeBytes > maxMessageBytes) this.refusal = REFUSALS.tooLarge;
+    else if (this.#memory.exceeded) this.refusal = REFUSALS.memory;
+    else return end;
+    data.discard();
+    this.release();
+    return end;
   }
 
-  /** Gives back everything that was charged; may be called again. */
+  /** Gives back all memory that was charged; may be called again. */
   release(): void {
     this.#memory.release(this.#charged);
     this.#charged = 0;
