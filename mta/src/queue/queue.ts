@@ -11,11 +11,9 @@ import type {
   UnitId,
   UnitKey,
 } from './contract.ts';
-import { Counts } from './counts.ts';
-import { appended, eachEntry, prepended, without } from './entry-list.ts';
-import { EntryTable, FREE, READY, TAKEN, WAITING } from './entry-table.ts';
-import type { Lane } from './lane.ts';
+import { EntryTable, FREE, READY, TAKEN } from './entry-table.ts';
 import { Lanes } from './lanes.ts';
+import { Placement } from './placement.ts';
 import { Ticks } from './ticks.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import type { Unit } from './unit.ts';
@@ -53,9 +51,9 @@ export class Queue {
   readonly #ticks = new Ticks();
   readonly #units = new Units();
   readonly #lanes = new Lanes();
-  readonly #counts = new Counts();
+  readonly #placement = new Placement(this.#table);
   /** The latest time that a call brought. */
-  #nowMs = 0;
+  #nowMs: number | undefined;
   #takes = 0;
 
   constructor(options: QueueOptions) {
@@ -128,11 +126,7 @@ export class Queue {
     const from = unit.lane;
     const lane = this.#lanes.get(to);
     if (lane === from) return;
-    unit.turn?.turns.leave(unit);
-    this.#countInLane(unit, from, -1);
-    from.removeUnit(unit);
-    lane.addUnit(unit);
-    this.#countInLane(unit, lane, 1);
+    this.#placement.move(unit, lane);
     this.#offer(unit, true);
     this.#lanes.forgetIfAbandoned(from);
   }
@@ -145,9 +139,7 @@ export class Queue {
   wakeUnit(id: UnitId): void {
     const unit = this.#units.find(id);
     if (unit?.asleep !== true) return;
-    this.#addReady(unit, -unit.ready);
-    unit.asleep = false;
-    this.#addReady(unit, unit.ready);
+    this.#placement.wake(unit);
     if (unit.empty) this.#forget(unit);
     else this.#offer(unit, true);
   }
@@ -162,8 +154,8 @@ export class Queue {
     const dueTick = this.#ticks.ceil(entry.dueAtMs);
     const expireTick = this.#ticks.ceil(entry.expireAtMs);
     const made = this.#table.add(entry, acceptedTick, dueTick, expireTick, id);
-    unit.lane.accepted.add(acceptedTick);
-    if (entry.dueAtMs <= nowMs) this.#becomeReady(unit, made, false);
+    this.#placement.enter(unit, made);
+    if (entry.dueAtMs <= nowMs) this.#becomeReady(unit, made, 'tail');
     else this.#becomeWaiting(unit, made);
     return made;
   }
@@ -182,16 +174,16 @@ export class Queue {
     admit: (unit: UnitId, entry: Entry) => Admission,
     standsInFor?: (preferredSource: string) => boolean,
   ): Entry | undefined {
-    this.#see(nowMs);
+    const nowTick = this.#see(nowMs);
     const lane = this.#lanes.find(id);
     if (lane === undefined) return undefined;
     const taker = { source, standsInFor };
     for (;;) {
-      const turns = nextTurns(lane.turns, taker, this.#nowMs);
+      const turns = nextTurns(lane.turns, taker, nowMs);
       const unit = turns?.next(this.#table);
       if (turns === undefined || unit === undefined) return undefined;
       const entry = unit.readyHead;
-      if (this.#table.expireTick(entry) <= this.#ticks.floor(nowMs)) {
+      if (this.#table.expireTick(entry) <= nowTick) {
         this.#wheel.cancel(entry);
         this.#expire(unit, entry);
         continue;
@@ -199,16 +191,16 @@ export class Queue {
       const admission = admit(unit.id, entry);
       if (admission === 'stop') return undefined;
       if (admission === 'sleep') {
-        this.#sleep(unit);
+        this.#placement.sleep(unit);
         continue;
       }
       if (this.#table.state(entry) !== READY) throw new Error('admit changed the entry that it was offered');
       turns.charge(this.#table, unit);
-      turns.waitingSinceMs = this.#nowMs;
+      turns.waitingSinceMs = nowMs;
       turns.lastTake = ++this.#takes;
       this.#wheel.cancel(entry);
-      this.#leave(unit, entry);
-      this.#becomeTaken(unit, entry);
+      this.#placement.leave(unit, entry);
+      this.#placement.taken(unit, entry);
       return entry;
     }
   }
@@ -217,8 +209,8 @@ export class Queue {
   remove(entry: Entry): void {
     const unit = this.#unitOfLive(entry);
     if (this.#table.state(entry) !== TAKEN) this.#wheel.cancel(entry);
-    this.#leave(unit, entry);
-    unit.lane.accepted.delete(this.#table.acceptedTick(entry));
+    this.#placement.leave(unit, entry);
+    this.#placement.exit(unit, entry);
     this.#table.free(entry);
     this.#forgetIfDone(unit);
   }
@@ -227,20 +219,20 @@ export class Queue {
   defer(entry: Entry, deferral: Deferral): void {
     const table = this.#table;
     let unit = this.#unitOfTaken(entry);
-    this.#leave(unit, entry);
+    this.#placement.leave(unit, entry);
     table.setAttempts(entry, deferral.attempts);
     table.setDueTick(entry, this.#ticks.ceil(deferral.dueAtMs));
     const { preferredSource = unit.key.preferredSource } = deferral;
     if (preferredSource !== unit.key.preferredSource) unit = this.#changeUnit(unit, entry, preferredSource);
-    if (deferral.dueAtMs <= this.#nowMs) this.#becomeReady(unit, entry, false);
+    if (deferral.dueAtMs <= (this.#nowMs ?? 0)) this.#becomeReady(unit, entry, 'tail');
     else this.#becomeWaiting(unit, entry);
   }
 
   /** A taken entry was not tried after all: it is the first of its unit again. */
   giveBack(entry: Entry): void {
     const unit = this.#unitOfTaken(entry);
-    this.#leave(unit, entry);
-    this.#becomeReady(unit, entry, true);
+    this.#placement.leave(unit, entry);
+    this.#becomeReady(unit, entry, 'head');
   }
 
   unit(entry: Entry): UnitId {
@@ -285,8 +277,7 @@ export class Queue {
 
   /** What is due becomes ready, what has expired is reported. */
   advance(nowMs: number): void {
-    this.#see(nowMs);
-    this.#wheel.advance(this.#ticks.floor(nowMs), this.#fire);
+    this.#wheel.advance(this.#see(nowMs), this.#fire);
   }
 
   /**
@@ -302,11 +293,11 @@ export class Queue {
 
   /** Entries in the index. */
   get size(): number {
-    return this.#counts.total;
+    return this.#placement.counts.total;
   }
 
   get counts(): EntryCounts {
-    return { ...this.#counts };
+    return { ...this.#placement.counts };
   }
 
   get unitCount(): number {
@@ -325,11 +316,13 @@ export class Queue {
 
   laneCounts(id: LaneId): LaneCounts {
     const { counts, accepted, due } = this.#lanes.get(id);
-    const toMs = (tick: number | undefined) => (tick === undefined ? 0 : this.#ticks.toMs(tick));
+    const oldest = accepted.earliest;
+    const soonest = due.earliest;
     return {
       ...counts,
-      oldestAcceptedAtMs: toMs(accepted.earliest),
-      nextDueAtMs: toMs(due.earliest),
+      oldestAcceptedAtMs: oldest === undefined ? 0 : this.#ticks.toMs(oldest),
+      // What was due before is ready by now, so the bucket of the earliest one may have begun earlier.
+      nextDueAtMs: soonest === undefined ? 0 : this.#ticks.toMs(Math.max(soonest, this.#wheel.tick + 1)),
     };
   }
 
@@ -348,50 +341,17 @@ export class Queue {
     for (const tenant of this.#units.tenants.values()) yield [tenant.name, { ...tenant.counts }];
   }
 
-  // Changes of state. An entry is in exactly one list of its unit; ready and waiting ones are on the wheel, taken ones are not.
+  // Changes of state. Ready and waiting entries are on the wheel, taken ones are not.
 
-  #becomeReady(unit: Unit, entry: Entry, first: boolean): void {
-    this.#table.setState(entry, READY);
+  #becomeReady(unit: Unit, entry: Entry, where: 'head' | 'tail'): void {
+    this.#placement.ready(unit, entry, where);
     this.#wheel.schedule(entry);
-    unit.readyHead = (first ? prepended : appended)(this.#table, unit.readyHead, entry);
-    unit.ready++;
-    this.#addReady(unit, 1);
     this.#offer(unit, false);
   }
 
   #becomeWaiting(unit: Unit, entry: Entry): void {
-    this.#table.setState(entry, WAITING);
+    this.#placement.waiting(unit, entry);
     this.#wheel.schedule(entry);
-    unit.waitingHead = appended(this.#table, unit.waitingHead, entry);
-    this.#addWaiting(unit, 1);
-    unit.lane.due.add(this.#table.dueTick(entry));
-  }
-
-  #becomeTaken(unit: Unit, entry: Entry): void {
-    this.#table.setState(entry, TAKEN);
-    unit.takenHead = appended(this.#table, unit.takenHead, entry);
-    this.#addTaken(unit, 1);
-  }
-
-  /** Takes the entry out of the list of its state. */
-  #leave(unit: Unit, entry: Entry): void {
-    const table = this.#table;
-    switch (table.state(entry)) {
-      case READY:
-        unit.readyHead = without(table, unit.readyHead, entry);
-        unit.ready--;
-        this.#addReady(unit, -1);
-        if (unit.ready === 0) unit.turn?.turns.leave(unit);
-        break;
-      case WAITING:
-        unit.waitingHead = without(table, unit.waitingHead, entry);
-        this.#addWaiting(unit, -1);
-        unit.lane.due.delete(table.dueTick(entry));
-        break;
-      default:
-        unit.takenHead = without(table, unit.takenHead, entry);
-        this.#addTaken(unit, -1);
-    }
   }
 
   /** The wheel reached an entry's time. */
@@ -402,21 +362,14 @@ export class Queue {
       this.#expire(unit, entry);
       return;
     }
-    this.#leave(unit, entry);
-    this.#becomeReady(unit, entry, false);
+    this.#placement.leave(unit, entry);
+    this.#becomeReady(unit, entry, 'tail');
   };
 
   #expire(unit: Unit, entry: Entry): void {
-    this.#leave(unit, entry);
-    this.#becomeTaken(unit, entry);
+    this.#placement.leave(unit, entry);
+    this.#placement.taken(unit, entry);
     this.#options.onExpired(entry);
-  }
-
-  #sleep(unit: Unit): void {
-    unit.turn?.turns.leave(unit);
-    this.#addReady(unit, -unit.ready);
-    unit.asleep = true;
-    this.#addReady(unit, unit.ready);
   }
 
   /** The unit takes its turns if it has something to offer and does not yet. `waited` = its entries have been ready before. */
@@ -427,16 +380,15 @@ export class Queue {
     turns.join(unit);
     if (!wasIdle) return;
     turns.priority = this.#options.classPriority(unit.key.class);
-    if (!waited || turns.lastTake === 0) turns.waitingSinceMs = this.#nowMs;
+    if (!waited || turns.lastTake === 0) turns.waitingSinceMs = this.#nowMs ?? 0;
     this.#options.onReady(unit.lane.id);
   }
 
   #changeUnit(from: Unit, entry: Entry, preferredSource: string): Unit {
     const to = this.#units.open({ ...from.key, preferredSource }, from.lane);
-    const acceptedTick = this.#table.acceptedTick(entry);
-    from.lane.accepted.delete(acceptedTick);
-    to.lane.accepted.add(acceptedTick);
+    this.#placement.exit(from, entry);
     this.#table.setUnit(entry, to.id);
+    this.#placement.enter(to, entry);
     this.#forgetIfDone(from);
     return to;
   }
@@ -460,41 +412,12 @@ export class Queue {
     return this.#units.get(this.#table.unit(entry));
   }
 
-  #addReady(unit: Unit, count: number): void {
-    const where = unit.asleep ? 'asleep' : 'ready';
-    unit.lane.counts[where] += count;
-    unit.tenant.counts[where] += count;
-    this.#counts[where] += count;
-  }
-
-  #addWaiting(unit: Unit, count: number): void {
-    unit.waiting += count;
-    unit.lane.counts.waiting += count;
-    unit.tenant.counts.waiting += count;
-    this.#counts.waiting += count;
-  }
-
-  #addTaken(unit: Unit, count: number): void {
-    unit.taken += count;
-    unit.lane.counts.taken += count;
-    unit.tenant.counts.taken += count;
-    this.#counts.taken += count;
-  }
-
-  /** Adds the unit's entries to a lane's figures, or takes them off. */
-  #countInLane(unit: Unit, lane: Lane, times: 1 | -1): void {
-    const { ready, waiting, taken, asleep } = unit;
-    lane.counts.add({ ready: asleep ? 0 : ready, asleep: asleep ? ready : 0, waiting, taken }, times);
-    const change = times === 1 ? 'add' : 'delete';
-    const table = this.#table;
-    for (const head of [unit.readyHead, unit.waitingHead, unit.takenHead]) {
-      eachEntry(table, head, (entry) => lane.accepted[change](table.acceptedTick(entry)));
-    }
-    eachEntry(table, unit.waitingHead, (entry) => lane.due[change](table.dueTick(entry)));
-  }
-
-  #see(nowMs: number): void {
-    if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+  /** The tick of now; the first time sets the wheel going. */
+  #see(nowMs: number): number {
+    const tick = this.#ticks.floor(nowMs);
+    if (this.#nowMs === undefined) this.#wheel.advance(tick, this.#fire);
+    if (this.#nowMs === undefined || nowMs > this.#nowMs) this.#nowMs = nowMs;
+    return tick;
   }
 }
 
