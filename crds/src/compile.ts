@@ -1,9 +1,10 @@
+import { boundConflicts } from './bound-conflicts.ts';
 import { contentHash } from './canonical-json.ts';
+import { claimConflicts } from './claim-conflicts.ts';
 import { byMergeOrder, compilePolicy } from './compile-policy.ts';
 import { compileMatches, compilePool } from './compile-pool.ts';
 import { type Condition, conditionOf, type Remark, type ResourceStatus } from './condition.ts';
 import { type ConfigIndex, indexOf } from './config-index.ts';
-import { boundConflicts, claimConflicts } from './conflicts.ts';
 import type { EgressConfig } from './egress-config.ts';
 import type { EgressPool } from './egress-pool.ts';
 import { type CompileInput, formsInForce, type ResourceForm } from './form-in-force.ts';

@@ -2,6 +2,7 @@ import { canonicalJson } from './canonical-json.ts';
 import { type Classification, classify } from './classify.ts';
 import type { EffectiveLimit, EffectivePolicy } from './effective-policy.ts';
 import type { EgressConfig, PolicyConfig, SourceConfig } from './egress-config.ts';
+import { LimitIntern } from './limit-intern.ts';
 import { mergeLayers } from './merge.ts';
 import { buildPolicyView, type PolicyView } from './policy-view.ts';
 
@@ -30,6 +31,7 @@ export class ConfigIndex {
   readonly #viewOfPool = new Map<string, PolicyView>();
   readonly #rivalsOfPool = new Map<string, readonly PoolRival[]>();
   readonly #bases = new Map<PolicyView, Map<string, BasePolicy>>();
+  readonly #intern = new LimitIntern();
   readonly #prints = new WeakMap<EffectiveLimit, string>();
   /** Finished policies by pool and bases; kept by `effectivePolicy`. */
   readonly finished = new Map<string, EffectivePolicy>();
@@ -72,16 +74,24 @@ export class ConfigIndex {
     const view = this.viewOf(pool);
     const own = this.#config.pools.find((candidate) => candidate.name === pool)?.sources ?? [];
     const byAddress = new Map(own.map((source) => [source.address, source]));
-    return this.#config.pools.flatMap((other) => {
+    const candidates = this.#config.pools.flatMap((other): readonly PoolRival[] => {
       if (other.name === pool) return [];
       const otherView = this.viewOf(other.name);
       const common = other.sources.filter((source) => {
         const mine = byAddress.get(source.address);
         return mine !== undefined && (otherView !== view || !sameToPolicies(mine, source));
       });
-      if (otherView === view && common.length === 0) return [];
       return [{ pool: other.name, view: otherView, shared: new Map(common.map((s) => [s.address, s])) }];
     });
+    // Without a common address one pool speaks for all to which the same policies apply.
+    const sharing = candidates.filter((rival) => rival.shared.size > 0);
+    const heard = new Set([view, ...sharing.map((rival) => rival.view)]);
+    const others = candidates.filter((rival) => {
+      if (heard.has(rival.view)) return false;
+      heard.add(rival.view);
+      return true;
+    });
+    return [...sharing, ...others];
   }
 
   /** The policy of a view for a domain, shared by all domains of the same classification. */
@@ -102,7 +112,7 @@ export class ConfigIndex {
       const layers = [group, suffix, domain].flatMap((destination) => destination?.layers ?? []);
       base = {
         id: this.#nextBase++,
-        policy: { group: group?.name ?? '', ...mergeLayers([...view.defaults, ...layers]) },
+        policy: { group: group?.name ?? '', ...mergeLayers([...view.defaults, ...layers], this.#intern) },
       };
       bases.set(key, base);
     }
@@ -137,6 +147,6 @@ export function appliesTo(policy: PolicyConfig, pool: string): boolean {
 }
 
 /** Whether no condition of a policy can tell two sources apart. */
-function sameToPolicies(a: SourceConfig, b: SourceConfig): boolean {
+export function sameToPolicies(a: SourceConfig, b: SourceConfig): boolean {
   return a.name === b.name && canonicalJson(a.labels) === canonicalJson(b.labels);
 }

@@ -1,7 +1,8 @@
-import { type ConfigIndex, indexOf, type PoolRival } from './config-index.ts';
+import { type BasePolicy, type ConfigIndex, indexOf, type PoolRival } from './config-index.ts';
 import { normalDomain } from './domain-name.ts';
 import type { EffectiveLimit, EffectivePolicy, RivalLimit } from './effective-policy.ts';
 import type { EgressConfig } from './egress-config.ts';
+import type { PolicyView } from './policy-view.ts';
 
 /** Finished policies remembered for one configuration; there are as many as combinations of destinations, not of domains. */
 const MAX_REMEMBERED = 50_000;
@@ -27,8 +28,13 @@ export function effectivePolicy(
   const base = index.baseFor(index.viewOf(pool), name, mxHosts);
   const rivals = base.policy.limits.length === 0 ? [] : index.rivalsOf(pool);
   if (rivals.length === 0) return base.policy;
-  const rivalBases = rivals.map((rival) => index.baseFor(rival.view, name, mxHosts));
-  const key = `${pool} ${base.id} ${rivalBases.map((rivalBase) => rivalBase.id).join(' ')}`;
+  const bases = new Map<PolicyView, BasePolicy>();
+  const rivalBases = rivals.map((rival) => {
+    const rivalBase = bases.get(rival.view) ?? index.baseFor(rival.view, name, mxHosts);
+    bases.set(rival.view, rivalBase);
+    return rivalBase;
+  });
+  const key = `${pool} ${base.id} ${[...bases.values()].map((rivalBase) => rivalBase.id).join(' ')}`;
   let finished = index.finished.get(key);
   if (finished === undefined) {
     const limits = base.policy.limits.map((limit) =>
@@ -72,7 +78,7 @@ function rivalLimit(
   other: EffectiveLimit,
 ): readonly RivalLimit[] {
   if (!sameCounters(limit, other)) return [];
-  const equal = index.printOf(limit) === index.printOf(other);
+  const equal = limit === other || index.printOf(limit) === index.printOf(other);
   if (limit.per.includes('Source')) {
     const asksForSource = [limit, other].some(dependsOnSource);
     if (rival.shared.size === 0 || (equal && !asksForSource)) return [];

@@ -7,9 +7,25 @@ export const ERRORS = {
     what: 'Cannot read {file}: {reason}.',
     cure: 'Check that the path is right and that the user that runs sluice may read it.',
   },
+  SLUICE_SPOOL_LOCKED: {
+    what: 'The spool {file} is in use by another process ({reason}).',
+    cure: 'Stop the other sluice, or give this one a path of its own: spec.spool.sqlite.path in sluice.yaml.',
+  },
+  SLUICE_SPOOL_FOREIGN: {
+    what: 'The file {file} is no spool of Sluice: {reason}.',
+    cure: 'Correct spec.spool.sqlite.path in sluice.yaml; the file was not touched.',
+  },
+  SLUICE_SPOOL_VERSION: {
+    what: 'The spool {file} was written by another version of Sluice: {reason}.',
+    cure: 'Start the version that wrote it and let it drain, or give this one another path: spec.spool.sqlite.path in sluice.yaml.',
+  },
+  SLUICE_SPOOL_CORRUPT: {
+    what: 'The spool {file} is damaged: {reason}.',
+    cure: 'Check the disk. Keep the file, start with another path, and let `sqlite3 FILE .recover` save what can be read.',
+  },
   SLUICE_SPOOL_UNUSABLE: {
-    what: 'The spool {file} cannot be used: {reason} ({detail}).',
-    cure: 'Stop the other process, correct spec.spool.path in sluice.yaml, or start the version that wrote it.',
+    what: 'The spool {file} cannot be opened: {reason}.',
+    cure: 'Check that its directory exists on a local disk with free space and that the user that runs sluice may write there.',
   },
   SLUICE_EVENTS_FILE_UNWRITABLE: {
     what: 'Cannot open {file} for events: {reason}.',

@@ -1,6 +1,7 @@
 import { DEFAULT_RETRY, DEFAULT_SESSION } from './defaults.ts';
 import type { Bounds, EffectiveLimit, EffectivePolicy, EffectiveSession, When } from './effective-policy.ts';
 import type { Layer, LayerLimit } from './egress-config.ts';
+import type { LimitIntern } from './limit-intern.ts';
 import { byName } from './order.ts';
 import { whenFields } from './when.ts';
 
@@ -12,24 +13,28 @@ export type MergedLayers = Omit<EffectivePolicy, 'group'>;
 /**
  * Merges layers, the later wins: objects by field, named lists by name, plain lists and `overrides` whole. `Unlimited` takes
  * a bound back, `state: Disabled` takes the limit out. A limit that no layer gives a `per` is left out: it has no counter.
+ * Equal layers give the same limit object as long as `intern` is the same.
  */
-export function mergeLayers(layers: readonly Layer[]): MergedLayers {
+export function mergeLayers(layers: readonly Layer[], intern: LimitIntern): MergedLayers {
   let session = DEFAULT_SESSION;
   let retry = DEFAULT_RETRY;
-  const limits = new Map<string, LayerLimit>();
+  const parts = new Map<string, LayerLimit[]>();
   for (const layer of layers) {
     if (layer.session !== undefined) session = mergeSession(session, layer.session);
     if (layer.retry !== undefined) retry = { ...retry, ...layer.retry };
     for (const limit of layer.limits ?? []) {
-      const lower = limits.get(limit.name);
-      limits.set(limit.name, lower === undefined ? limit : mergeLimit(lower, limit));
+      const wider = parts.get(limit.name);
+      if (wider === undefined) parts.set(limit.name, [limit]);
+      else wider.push(limit);
     }
   }
-  return {
-    session,
-    retry,
-    limits: [...limits.values()].flatMap(effectiveLimit).toSorted(byName),
-  };
+  const limits = [...parts.values()].map((group) => intern.of(group, mergeLimits));
+  return { session, retry, limits: limits.filter((limit) => limit !== undefined).toSorted(byName) };
+}
+
+function mergeLimits(parts: readonly LayerLimit[]): EffectiveLimit | undefined {
+  const [first, ...narrower] = parts;
+  return first === undefined ? undefined : effectiveLimit(narrower.reduce(mergeLimit, first));
 }
 
 function mergeSession(lower: EffectiveSession, upper: NonNullable<Layer['session']>): EffectiveSession {
@@ -61,9 +66,9 @@ function mergeWhen(lower: When | undefined, upper: When | undefined): When | und
   };
 }
 
-function effectiveLimit(limit: LayerLimit): readonly EffectiveLimit[] {
+function effectiveLimit(limit: LayerLimit): EffectiveLimit | undefined {
   const { name, state, per, scope, when, overrides } = limit;
-  if (state === 'Disabled' || per === undefined) return [];
+  if (state === 'Disabled' || per === undefined) return undefined;
   const bounds = boundsThatBind(limit.bounds);
   // A layer may have narrowed `per` under the overrides of a wider one: what the counter cannot tell apart must not bind it.
   const told = overrides?.filter((override) =>
@@ -74,17 +79,15 @@ function effectiveLimit(limit: LayerLimit): readonly EffectiveLimit[] {
     when: override.when,
     bounds: boundsThatBind({ ...limit.bounds, ...override.bounds }),
   }));
-  if (![bounds, ...resolved.map((override) => override.bounds)].some(bindsAnything)) return [];
-  return [
-    {
-      name,
-      per,
-      scope: scope ?? 'Cluster',
-      ...(when === undefined ? {} : { when }),
-      bounds,
-      overrides: resolved,
-    },
-  ];
+  if (![bounds, ...resolved.map((override) => override.bounds)].some(bindsAnything)) return undefined;
+  return {
+    name,
+    per,
+    scope: scope ?? 'Cluster',
+    ...(when === undefined ? {} : { when }),
+    bounds,
+    overrides: resolved,
+  };
 }
 
 function boundsThatBind(bounds: LayerBounds): Bounds {

@@ -59,14 +59,14 @@ export function buildPolicyView(policies: readonly PolicyConfig[]): PolicyView {
 
 /** Destinations are a list by name and `match` is an object: it merges by field, its lists replace whole. */
 function refine(lower: Destination | undefined, entry: DestinationConfig, policy: PolicyConfig): Destination {
-  const { name, match, ...layer } = entry;
+  const { name, match } = entry;
   const claimants = Object.fromEntries(
     CLAIM_KINDS.filter((kind) => match[kind] !== undefined).map((kind) => [kind, policy]),
   );
   return {
     name,
     match: { ...lower?.match, ...match },
-    layers: [...(lower?.layers ?? []), layer],
+    layers: [...(lower?.layers ?? []), entry],
     claimants: { ...lower?.claimants, ...claimants },
   };
 }
