@@ -125,15 +125,24 @@ export class Connection implements Deadline {
     // First the reason: destroying a socket lets it speak up, and what it says then is our own doing.
     const news = this.end === undefined;
     this.end ??= end;
-    this.#raw.resetAndDestroy();
+    // In the moment between end() and its FIN libuv refuses a reset (EINVAL), and the handle would stay open for ever.
+    const sayingGoodbye = this.#socket.writableEnded && !this.#socket.writableFinished;
+    if (sayingGoodbye) this.#raw.destroy();
+    else this.#raw.resetAndDestroy();
     this.#socket.destroy();
     if (news) this.#announce(end);
   }
 
   /** 421: the peer closes (RFC 5321 §3.8). Nothing is said any more, its FIN is waited for in {@link gone}. */
   peerCloses(reply: WireReply): void {
+    const end: ConnectionEnd = { cause: 'reply', detail: 'the peer closes the session', reply };
+    if (this.#socket.writableLength > 0) {
+      // It has stopped listening in the middle of what we say.
+      this.reset(end);
+      return;
+    }
     this.#socket.end();
-    this.#finish({ cause: 'reply', detail: 'the peer closes the session', reply });
+    this.#finish(end);
   }
 
   /** Says that nothing more will be said; the peer is expected to close. */
@@ -188,8 +197,8 @@ export class Connection implements Deadline {
       if (this.user === undefined) this.unsolicited(reply);
       else this.user.onReply(reply);
     }
-    if (parser.violation !== undefined)
-      this.reset({ cause: 'protocol', detail: printable(parser.violation) });
+    if (parser.violation === undefined || this.end !== undefined) return;
+    this.reset({ cause: 'protocol', detail: printable(parser.violation) });
   };
 
   /** RFC 5321 §3.8: 421 may come at any time; anything else would be taken for the answer to the next command. */

@@ -104,12 +104,7 @@ export class TransactionRun implements ConnectionUser {
   onReply(wire: WireReply): void {
     const { connection } = this.#setting;
     if (wire.code === 421) {
-      // Half a body cannot be taken back in an orderly way.
-      if (this.#writer !== undefined && !this.#bodySent) {
-        connection.reset({ cause: 'reply', detail: 'the peer closes the session', reply: wire });
-      } else {
-        connection.peerCloses(wire);
-      }
+      connection.peerCloses(wire);
       return;
     }
     const isGo = wire.code >= 300 && wire.code < 400;
