@@ -26,8 +26,14 @@ export interface AllocationPort {
 
 export type ReceiveEffect = (effect: AllocatorEffect, nowMs: number) => void;
 
+/** Gives pods their way to an allocator. */
+export interface Allocation {
+  /** `receive` is called with every effect for this client, in the order in which they were decided. */
+  join(client: ClientId, receive: ReceiveEffect): AllocationPort;
+}
+
 /** Connects the pods of one process (one in production, several in tests) with an allocator that is called directly. */
-export class InProcessAllocation {
+export class InProcessAllocation implements Allocation {
   readonly allocator: Allocator;
   readonly #pods = new Map<ClientId, ReceiveEffect>();
   #delivering = false;

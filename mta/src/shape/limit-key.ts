@@ -49,9 +49,9 @@ export function boundsInForce(current: BoundsInForce, presented: BoundsInForce):
   if (current.generation !== undefined && presented.generation !== undefined) {
     if (presented.generation < current.generation) return current;
   }
-  if (presented.generation === current.generation && sameBounds(current.bounds, presented.bounds))
-    return current;
-  return { bounds: presented.bounds, generation: presented.generation ?? current.generation };
+  const generation = presented.generation ?? current.generation;
+  if (generation === current.generation && sameBounds(current.bounds, presented.bounds)) return current;
+  return { bounds: presented.bounds, generation };
 }
 
 /** Whether the two allow the same. */

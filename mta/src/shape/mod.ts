@@ -1,5 +1,10 @@
 /** Limits: slots and rates, who waits for them, and the allocator that shares them. */
-export { type AllocationPort, InProcessAllocation, type ReceiveEffect } from './allocation-port.ts';
+export {
+  type Allocation,
+  type AllocationPort,
+  InProcessAllocation,
+  type ReceiveEffect,
+} from './allocation-port.ts';
 export { Allocator, type AllocatorKey, type Urgency } from './allocator.ts';
 export { burstOf, isSlow, LATENESS_MS, SLOW_INTERVAL_MS } from './burst.ts';
 export type { ConnectionGrant, Refusal, Shaper, TransactionCost, Waiter } from './contract.ts';

@@ -2,7 +2,7 @@ import { Bucket, ROUNDING } from './bucket.ts';
 import { isSlow } from './burst.ts';
 import type { AllocatorEffect, ClientId, LeasePart, RateAddress } from './effect.ts';
 import { NO_PART, type ShareClaim, type SharePart, shareOut } from './share-out.ts';
-import { PRIORITY_HEAD_START_MS } from './turn-order.ts';
+import { rankMs } from './turn-order.ts';
 
 /** A client that holds a share of a rate keeps it for at least this long before another one that has none may take its place. */
 export const SEAT_QUANTUM_MS = 1_000;
@@ -36,7 +36,7 @@ interface Holding extends SharePart {
   once: boolean;
   readonly seatedAtMs: number;
   recalledTo: SharePart | undefined;
-  /** It was asked for its demand at this time and has not answered. */
+  /** It was asked for its demand at this time and has not answered; -Infinity = it has answered that it wants nothing. */
   askedAtMs: number | undefined;
 }
 
@@ -97,7 +97,7 @@ export class RateShare {
     if (demand.units > 0) this.#contenders.set(client, { ...demand, toldAtMs: nowMs });
     else if (!this.#contenders.delete(client)) return;
     const holding = this.#holdings.get(client);
-    if (holding !== undefined) holding.askedAtMs = undefined;
+    if (holding !== undefined) holding.askedAtMs = demand.units > 0 ? undefined : Number.NEGATIVE_INFINITY;
     this.plan(nowMs);
     if (this.#contenders.has(client) && isSlow(this.#ratePerMs)) this.#tellTurn(client);
   }
@@ -262,8 +262,7 @@ export class RateShare {
   /** Class first; then who was served longest ago, or waits longest. */
   #inOrder(contenders: [ClientId, Contender][]): [ClientId, Contender][] {
     const rank = ([client, { sinceMs, priority }]: [ClientId, Contender]): number =>
-      Math.max(sinceMs, this.#lastServedMs.get(client) ?? Number.NEGATIVE_INFINITY) -
-      priority * PRIORITY_HEAD_START_MS;
+      rankMs(priority, Math.max(sinceMs, this.#lastServedMs.get(client) ?? Number.NEGATIVE_INFINITY));
     return contenders.sort((one, other) => rank(one) - rank(other));
   }
 

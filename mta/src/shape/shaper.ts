@@ -1,5 +1,5 @@
 import type { Bounds } from '@sluice/crds';
-import { type AllocationPort, InProcessAllocation } from './allocation-port.ts';
+import { type Allocation, type AllocationPort, InProcessAllocation } from './allocation-port.ts';
 import { Allocator } from './allocator.ts';
 import type { ConnectionGrant, Refusal, Shaper, TransactionCost, Waiter } from './contract.ts';
 import type { AllocatorEffect, ClientId } from './effect.ts';
@@ -19,8 +19,8 @@ import { WakeList } from './wake-list.ts';
 export interface ShaperOptions extends SlotSignals {
   /** Name of this pod towards the allocator. */
   readonly client?: ClientId;
-  /** The allocator that several shapers of one process share; absent = one of its own. */
-  readonly allocation?: InProcessAllocation;
+  /** The way to the allocator that several pods share; absent = one of its own, in-process. */
+  readonly allocation?: Allocation;
 }
 
 /** Name of the only pod of a process. */

@@ -10,7 +10,7 @@ export const CLAIM_AFTER_MS = 5_000;
 /**
  * Grants of slots over all keys.
  *
- * Invariant: a key that has a free slot has nobody in its line. Claims are made in one order of keys for everybody, and only one demand
+ * Invariant: a key that has a free slot has nobody in its line (while a release frees several keys, the lines of all are respected). Claims are made in one order of keys for everybody, and only one demand
  * may claim a key at a time: so claimants never wait for each other in a circle.
  */
 export class SlotBook {
@@ -31,6 +31,7 @@ export class SlotBook {
       this.#demands.set(demand.client, ofClient);
     }
     ofClient.set(demand.id, demand);
+    for (const slots of demand.keys) slots.named++;
     this.#tryGrant(demand, nowMs);
   }
 
@@ -109,6 +110,7 @@ export class SlotBook {
   }
 
   #forget(demand: SlotDemand): void {
+    for (const slots of demand.keys) slots.named--;
     const ofClient = this.#demands.get(demand.client);
     ofClient?.delete(demand.id);
     if (ofClient?.size === 0) this.#demands.delete(demand.client);
@@ -133,7 +135,7 @@ export class SlotBook {
 function firstFull(demand: SlotDemand): Slots | undefined {
   for (let index = demand.claimed; index < demand.keys.length; index++) {
     const slots = demand.keys[index];
-    if (slots !== undefined && !slots.free) return slots;
+    if (slots !== undefined && !slots.admits(demand)) return slots;
   }
   return undefined;
 }
@@ -142,7 +144,7 @@ function firstFull(demand: SlotDemand): Slots | undefined {
 function claimWhatIsFree(demand: SlotDemand): void {
   for (let index = demand.claimed; index < demand.keys.length; index++) {
     const slots = demand.keys[index];
-    if (slots === undefined || !slots.free || slots.claimant !== undefined) return;
+    if (slots === undefined || !slots.admits(demand) || slots.claimant !== undefined) return;
     slots.inUse++;
     slots.claimant = demand;
     demand.claimed = index + 1;

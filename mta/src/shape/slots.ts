@@ -1,6 +1,6 @@
 import type { ClientId } from './effect.ts';
 import { Heap } from './heap.ts';
-import { goesBefore, type InLine, PRIORITY_HEAD_START_MS } from './turn-order.ts';
+import { goesBefore, type InLine, rankMs } from './turn-order.ts';
 
 /** One connection that a client wants: one slot of every key. */
 export interface SlotDemand extends InLine {
@@ -24,6 +24,8 @@ export class Slots {
   inUse = 0;
   /** At most one demand may hold a slot that it cannot use yet. */
   claimant: SlotDemand | undefined;
+  /** Open demands that name it, wherever they wait: they must find it again. */
+  named = 0;
   /** Its holders were told that somebody waits. */
   wanted = false;
   readonly heldBy = new Map<ClientId, number>();
@@ -45,7 +47,7 @@ export class Slots {
   }
 
   get atRest(): boolean {
-    return this.inUse === 0 && this.#waiting === 0;
+    return this.inUse === 0 && this.named === 0;
   }
 
   occupy(client: ClientId, nowMs: number): void {
@@ -84,17 +86,29 @@ export class Slots {
    */
   next(): SlotDemand | undefined {
     let best: SlotDemand | undefined;
-    let bestRankMs = 0;
     for (const line of this.#lines.values()) {
       const head = line.first;
-      if (head === undefined) continue;
-      const servedMs = this.#lastGrantMs.get(head.client) ?? Number.NEGATIVE_INFINITY;
-      const rank = Math.max(head.sinceMs, servedMs) - head.priority * PRIORITY_HEAD_START_MS;
-      if (best === undefined || rank < bestRankMs || (rank === bestRankMs && goesBefore(head, best))) {
-        best = head;
-        bestRankMs = rank;
-      }
+      if (head !== undefined && (best === undefined || this.#goesBefore(head, best))) best = head;
     }
     return best;
+  }
+
+  /** Whether a demand that is not in line here may take a slot: one is free and it is nobody else's turn. */
+  admits(demand: SlotDemand): boolean {
+    if (!this.free) return false;
+    const next = this.next();
+    return next === undefined || this.#goesBefore(demand, next);
+  }
+
+  #goesBefore(one: SlotDemand, other: SlotDemand): boolean {
+    if (one.client === other.client) return goesBefore(one, other);
+    const oneMs = this.#turnMs(one);
+    const otherMs = this.#turnMs(other);
+    return oneMs < otherMs || (oneMs === otherMs && goesBefore(one, other));
+  }
+
+  #turnMs({ client, priority, sinceMs }: SlotDemand): number {
+    const servedMs = this.#lastGrantMs.get(client) ?? Number.NEGATIVE_INFINITY;
+    return rankMs(priority, Math.max(sinceMs, servedMs));
   }
 }
