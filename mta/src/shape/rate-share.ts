@@ -137,18 +137,20 @@ export class RateShare {
     const burstFactor = burst / this.#burst;
     this.#ratePerMs = ratePerMs;
     this.#burst = burst;
+    this.#settlePool();
     for (const [client, holding] of this.#holdings) {
       this.#recall(client, holding, {
         ratePerMs: holding.ratePerMs * Math.min(1, rateFactor),
         capacity: holding.capacity * Math.min(1, burstFactor),
       });
+      // What was recalled before and is not back yet leaves less to give.
       this.#add(client, holding, {
-        ratePerMs: holding.ratePerMs * Math.max(0, rateFactor - 1),
-        capacity: holding.capacity * Math.max(0, burstFactor - 1),
+        ratePerMs: Math.min(this.#pool.ratePerMs, holding.ratePerMs * Math.max(0, rateFactor - 1)),
+        capacity: Math.min(this.#pool.capacity, holding.capacity * Math.max(0, burstFactor - 1)),
         level: 0,
       });
+      this.#settlePool();
     }
-    this.#settlePool();
     this.plan(nowMs);
   }
 
