@@ -7,11 +7,11 @@ const LARGEST_KEPT_BYTES = 8 * 1024 * 1024;
 /** Buffers kept: one is with the store, one is being filled. */
 const KEPT = 2;
 
-/** Bodies of one batch, one after the other in one buffer that can be handed to another thread and comes back. */
-export class BodyPacker {
+/** Buffers for the bodies of one batch: they go to the store's thread and come back. */
+export class PackBuffers {
   readonly #kept: ArrayBuffer[] = [];
 
-  /** A buffer with at least so many bytes. */
+  /** A buffer with at least so many bytes; their content is whatever was in it before. */
   take(bytes: number): ArrayBuffer {
     const index = this.#kept.findIndex((buffer) => buffer.byteLength >= bytes);
     if (index >= 0) {
@@ -22,16 +22,48 @@ export class BodyPacker {
   }
 
   giveBack(buffer: ArrayBuffer): void {
-    if (buffer.byteLength <= LARGEST_KEPT_BYTES && this.#kept.length < KEPT) this.#kept.push(buffer);
+    if (buffer.byteLength > LARGEST_KEPT_BYTES) return;
+    if (this.#kept.length < KEPT) this.#kept.push(buffer);
+    else if (this.#kept[0]!.byteLength < buffer.byteLength) this.#kept[0] = buffer;
   }
 }
 
-/** Copies a body to its place; returns its length. */
-export function packBody(body: MessageBody, into: Uint8Array, offset: number): number {
-  let at = offset;
-  for (const chunk of body) {
-    into.set(chunk, at);
-    at += chunk.length;
+/**
+ * Copies a body piece by piece. It is copied and not transferred, because it is delivered from memory at the same time;
+ * the copy costs less than anything that would avoid it (docs/adr/0003-sqlite-spool.md).
+ */
+export class BodyCursor {
+  readonly #body: MessageBody;
+  #chunk = 0;
+  #offset = 0;
+
+  constructor(body: MessageBody) {
+    this.#body = body;
   }
-  return at - offset;
+
+  /** Copies the next `length` bytes to `into` at `at`; the caller knows that there are so many. */
+  copy(into: Uint8Array, at: number, length: number): void {
+    let done = 0;
+    while (done < length) {
+      const chunk = this.#body[this.#chunk]!;
+      const rest = chunk.length - this.#offset;
+      if (rest <= length - done) {
+        into.set(this.#offset === 0 ? chunk : chunk.subarray(this.#offset), at + done);
+        done += rest;
+        this.#chunk++;
+        this.#offset = 0;
+      } else {
+        into.set(chunk.subarray(this.#offset, this.#offset + length - done), at + done);
+        this.#offset += length - done;
+        done = length;
+      }
+    }
+  }
+}
+
+/** Bytes of a body. */
+export function bodyBytes(body: MessageBody): number {
+  let bytes = 0;
+  for (const chunk of body) bytes += chunk.length;
+  return bytes;
 }

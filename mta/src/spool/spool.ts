@@ -14,9 +14,9 @@ export interface Reference {
 
 /** A fact about one recipient group that must survive the process. */
 export type Outcome =
-  /** Every recipient of the group has its final outcome; when all groups are done the message is deleted. */
+  /** Every recipient of the group has its final outcome; when all groups are done the message is deleted. Said twice = said once. */
   | { readonly kind: 'done'; readonly reference: Reference; readonly group: number }
-  /** The group waits for another attempt. Replaces the state recorded before. */
+  /** The group waits for another attempt. Replaces the state recorded before; without effect on a group that is done. */
   | {
       readonly kind: 'deferred';
       readonly reference: Reference;
@@ -53,20 +53,35 @@ export interface SpoolUsage {
  * pass one contract suite (`contract.suite.ts`).
  *
  * Contract: a resolved promise means *durable*. All calls may overlap; each call's effect is atomic. Outcomes of
- * one `record` call become durable together, and calls become durable in the order in which they were made.
+ * one `record` call become durable together; appends become durable in the order in which they were made, and so do
+ * `record` calls (a slow append of a large message holds up other appends, never outcomes).
  */
 export interface Spool {
-  /** Stores a message. Resolves only when it would survive `kill -9`; within `appendTimeoutMs` in any case. */
+  /**
+   * Stores a message. Resolves only when it would survive `kill -9`; within `appendTimeoutMs` in any case. What was refused is not
+   * replayed later, unless the process ends before a late commit could be taken back. The body must not change until then.
+   */
   append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal>;
-  /** Records outcomes. Outcomes whose (sequence, id) match nothing are skipped and counted in the result. */
+  /**
+   * Records outcomes. Outcomes whose (sequence, id) or group match nothing are skipped and counted in the result.
+   * Rejects when the store failed: all or nothing of it is durable, so the caller says it again, before anything later about
+   * the same groups; what had become durable may then be counted as mismatched.
+   */
   record(outcomes: readonly Outcome[]): Promise<{ readonly mismatched: number }>;
-  /** Everything that is not done, by ascending sequence; bodies are not read. */
+  /**
+   * Everything whose append had resolved before the first item was asked for and that is not done, by ascending sequence; bodies are not
+   * read. Rejects when the store fails on the way.
+   */
   replay(): AsyncIterable<StoredMessage>;
-  /** The message as accepted, or `undefined` when (sequence, id) match nothing. An `id` of `''` matches any. */
+  /**
+   * The message as accepted, or `undefined` when (sequence, id) match nothing. An `id` of `''` matches any.
+   * Rejects when the store cannot be read.
+   */
   read(
     reference: Reference,
   ): Promise<{ readonly envelope: Envelope; readonly body: MessageBody } | undefined>;
+  /** As of the last second. */
   usage(): SpoolUsage;
-  /** Finishes what is under way and closes; later calls reject. */
+  /** Finishes what is under way and closes. Later appends are refused as unavailable, other later calls reject. */
   close(): Promise<void>;
 }

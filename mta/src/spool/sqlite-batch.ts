@@ -1,17 +1,28 @@
 /** What travels between the pod's main thread and the thread of the SQLite store: one message per batch and direction. */
 
-/** One message of a batch; its body is a slice of the batch's packed buffer. */
+/** A message whose last (mostly: only) piece of body is a slice of the batch's packed buffer. */
 export interface BatchAppend {
   readonly sequence: number;
   readonly id: string;
   readonly groups: number;
+  /** Pieces of the body that went before, see {@link BatchPart}. */
+  readonly parts: number;
   /** {@link Envelope} as JSON. */
   readonly envelope: string;
   readonly offset: number;
   readonly length: number;
 }
 
-export interface BatchDone {
+/** A piece of a large body, ahead of the message itself; without a message it counts for nothing. */
+export interface BatchPart {
+  readonly sequence: number;
+  /** 0, 1, 2, …. */
+  readonly part: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface BatchOutcome {
   readonly sequence: number;
   readonly id: string;
   readonly group: number;
@@ -19,34 +30,40 @@ export interface BatchDone {
   readonly state: string | undefined;
 }
 
-export interface BatchRead {
+/** Names a message; an empty id is any. */
+export interface BatchReference {
   readonly sequence: number;
-  /** `''` = any. */
   readonly id: string;
 }
 
+/** Everything in it becomes durable in one commit, in the order of the fields; then the reads are answered. */
 export interface Batch {
   readonly kind: 'batch';
+  readonly parts: readonly BatchPart[];
   readonly appends: readonly BatchAppend[];
-  readonly outcomes: readonly BatchDone[];
-  /** Messages whose sender was told that they were not stored. */
-  readonly withdrawn: readonly BatchRead[];
-  readonly reads: readonly BatchRead[];
-  /** Bodies of all appends, one after the other; sent back for the next batch. */
+  readonly outcomes: readonly BatchOutcome[];
+  /** Messages whose sender was told that they were not stored, whole or in part. */
+  readonly withdrawn: readonly BatchReference[];
+  readonly reads: readonly BatchReference[];
+  /** Bodies of all parts and appends, one after the other; sent back for the next batch. */
   readonly bodies: ArrayBuffer | undefined;
 }
 
 export interface PageRequest {
-  readonly kind: 'replay';
+  readonly kind: 'page';
   readonly afterSequence: number;
   readonly atMost: number;
 }
 
-export interface CloseRequest {
-  readonly kind: 'close';
-}
-
-export type Request = Batch | PageRequest | CloseRequest;
+export type Request =
+  | Batch
+  | PageRequest
+  | { readonly kind: 'measure' }
+  | {
+      readonly kind: 'close';
+      /** First sequence that was never given to a message. */
+      readonly nextSequence: number;
+    };
 
 export interface StoreUsage {
   readonly messages: number;
@@ -60,13 +77,23 @@ export interface StoreFailure {
   readonly reason: string;
 }
 
+export interface StoredBytes {
+  readonly envelope: string;
+  /** In the order in which they make the body. */
+  readonly pieces: readonly Uint8Array<ArrayBuffer>[];
+}
+
 export interface BatchAnswer {
   readonly kind: 'batch';
+  /** For parts and appends. */
   readonly appendFailure: StoreFailure | undefined;
+  /** For outcomes and withdrawn messages. */
   readonly outcomeFailure: StoreFailure | undefined;
+  readonly readFailure: StoreFailure | undefined;
   /** By position in `outcomes`: (sequence, id) matched nothing. */
   readonly mismatched: readonly number[];
-  readonly reads: readonly ({ readonly envelope: string; readonly body: Uint8Array } | undefined)[];
+  /** Answers to the first of `reads`; fewer than were asked for when they are large: the rest is asked for again. */
+  readonly reads: readonly (StoredBytes | undefined)[];
   readonly bodies: ArrayBuffer | undefined;
   readonly usage: StoreUsage;
 }
@@ -81,23 +108,37 @@ export interface StoredRow {
 }
 
 export interface PageAnswer {
-  readonly kind: 'replay';
+  readonly kind: 'page';
   readonly rows: readonly StoredRow[];
+  readonly failure: StoreFailure | undefined;
 }
+
+/** Why a file cannot be the spool. */
+export type OpenProblem = 'locked' | 'foreign' | 'version' | 'corrupt' | 'unusable';
 
 /** First message of the store's thread. */
 export type OpenAnswer =
   | { readonly kind: 'opened'; readonly nextSequence: number; readonly usage: StoreUsage }
-  | {
-      readonly kind: 'not-opened';
-      readonly problem: 'locked' | 'foreign' | 'version' | 'unreadable';
-      readonly reason: string;
-    };
+  | { readonly kind: 'not-opened'; readonly problem: OpenProblem; readonly reason: string };
 
-export type Answer = OpenAnswer | BatchAnswer | PageAnswer | { readonly kind: 'closed' };
+export type Answer =
+  | OpenAnswer
+  | BatchAnswer
+  | PageAnswer
+  | { readonly kind: 'measured'; readonly usage: StoreUsage }
+  /** The database failed: the thread ends, a new one opens the file again. */
+  | { readonly kind: 'broken'; readonly reason: string }
+  | { readonly kind: 'closed' };
 
-export interface SqliteOptions {
+export interface StoreOptions {
   readonly path: string;
-  /** For tests of a full store: PRAGMA max_page_count. */
-  readonly maxPages?: number;
+  /** Bound of the database file in pages of {@link PAGE_BYTES}, for a spool that must not take the whole disk (SQLite's `max_page_count`). */
+  readonly maxPages?: number | undefined;
 }
+
+/** Page of the database; 16 KiB hold six messages of 2 KB (measured: docs/adr/0003-sqlite-spool.md). */
+export const PAGE_BYTES = 16384;
+/** Bodies above this are stored in pieces of this size, so that no copy on the way is larger, bytes. */
+export const PART_BYTES = 4 * 1024 * 1024;
+/** Bodies of one commit, and of one answer: small enough that a commit stays short, large enough that one fsync serves many, bytes. */
+export const MAX_BATCH_BYTES = 16 * 1024 * 1024;

@@ -1,168 +1,153 @@
-import { Worker } from 'node:worker_threads';
 import { SluiceError } from '@sluice/crds';
-import { BodyPacker, packBody } from './body-packer.ts';
+import { type BatchUnderWay, CommitQueue, type WaitingAppend } from './commit-queue.ts';
 import type { Envelope, MessageBody } from './envelope.ts';
-import { type GroupState, recipientGroups } from './recipient-group.ts';
+import type { GroupState } from './recipient-group.ts';
 import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
 import type {
   Answer,
   BatchAnswer,
-  BatchDone,
-  BatchRead,
   OpenAnswer,
-  Request,
-  SqliteOptions,
+  OpenProblem,
+  PageAnswer,
+  StoredBytes,
   StoredRow,
   StoreFailure,
+  StoreOptions,
 } from './sqlite-batch.ts';
+import { type Opened, REOPEN_PAUSE_MS, StoreThread } from './store-thread.ts';
 
 /** A client waits at most so long for its 250 (DESIGN §4.2). */
 export const APPEND_TIMEOUT_MS = 5_000;
-const TIMEOUT_CHECK_MS = 500;
-/** Bytes of bodies that may wait for the store; beyond it mail is refused, so a slow disk cannot fill the memory. */
-export const MAX_WAITING_BYTES = 256 * 1024 * 1024;
-/** Bodies of one commit: small enough that a commit stays short, large enough that one fsync serves many. */
-const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+/** Bytes of bodies that may wait for the disk; beyond it mail is refused, so a slow disk cannot fill the memory. */
+export const MAX_WAITING_BYTES = 128 * 1024 * 1024;
+/** The one timer looks for late appends, a stale figure of free space and a store to open again this often, at most. */
+const MAX_TICK_MS = 250;
+const MEASURE_EVERY_MS = 1_000;
+/** Messages that a replay holds in memory at a time. */
 const REPLAY_PAGE_ROWS = 1_000;
 
-export interface SqliteSpoolOptions extends SqliteOptions {
+export interface SqliteSpoolOptions extends StoreOptions {
   /** Below this much free space mail is refused with `full`. */
   readonly minFreeBytes: number;
   readonly appendTimeoutMs?: number;
-}
-
-interface WaitingAppend {
-  readonly sequence: number;
-  readonly envelope: Envelope;
-  readonly body: MessageBody;
-  readonly since: number;
-  resolve: ((result: Reference | AppendRefusal) => void) | undefined;
-}
-
-interface WaitingRecord {
-  readonly outcomes: readonly BatchDone[];
-  readonly resolve: (result: { readonly mismatched: number }) => void;
-  readonly reject: (error: Error) => void;
-}
-
-interface WaitingRead {
-  readonly read: BatchRead;
-  readonly resolve: (
-    message: { readonly envelope: Envelope; readonly body: MessageBody } | undefined,
-  ) => void;
-  readonly reject: (error: Error) => void;
-}
-
-interface UnderWay {
-  readonly appends: readonly WaitingAppend[];
-  readonly records: readonly WaitingRecord[];
-  readonly reads: readonly WaitingRead[];
+  readonly maxWaitingBytes?: number;
+  /** Module that runs the store; tests give one that fails. */
+  readonly threadEntry?: URL;
 }
 
 /**
  * The spool on one machine: SQLite in a thread of its own. While one batch is being committed the next one gathers, so one
  * fsync serves all that came meanwhile.
  *
- * @throws {SluiceError} `SLUICE_SPOOL_UNUSABLE` when the file is locked by another process, is no spool, or cannot be opened
+ * @throws {SluiceError} `SLUICE_SPOOL_LOCKED`, `_FOREIGN`, `_VERSION`, `_CORRUPT`, `_UNUSABLE`
  *
  * Example: `const spool = await openSqliteSpool({ path: '/var/lib/sluice/spool.sqlite', minFreeBytes: 1 << 30 });`
  */
 export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spool> {
-  const worker = new Worker(new URL('./sqlite-thread.ts', import.meta.url), {
-    workerData: { path: options.path, maxPages: options.maxPages },
-  });
-  const opened = await new Promise<OpenAnswer>((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
-  if (opened.kind === 'not-opened')
-    throw new SluiceError('SLUICE_SPOOL_UNUSABLE', {
-      file: options.path,
-      reason: REASONS[opened.problem],
-      detail: opened.reason,
-    });
-  return new SqliteSpool(worker, options, opened.nextSequence, opened.usage);
+  const spool = new SqliteSpool(options);
+  const opened = await spool.open();
+  if (opened.kind === 'opened') return spool;
+  throw new SluiceError(OPEN_ERRORS[opened.problem], { file: options.path, reason: opened.reason });
 }
 
-const REASONS = {
-  locked: 'another process has it open',
-  foreign: 'it is not a spool of Sluice',
-  version: 'another version of Sluice wrote it',
-  unreadable: 'it cannot be opened',
-} as const;
+const OPEN_ERRORS = {
+  locked: 'SLUICE_SPOOL_LOCKED',
+  foreign: 'SLUICE_SPOOL_FOREIGN',
+  version: 'SLUICE_SPOOL_VERSION',
+  corrupt: 'SLUICE_SPOOL_CORRUPT',
+  unusable: 'SLUICE_SPOOL_UNUSABLE',
+} as const satisfies Record<OpenProblem, string>;
+
+type State =
+  | { readonly kind: 'open' }
+  /** The store failed; from `againAtMs` on it is opened again. */
+  | { readonly kind: 'down'; readonly reason: string; readonly againAtMs: number }
+  | { readonly kind: 'opening'; readonly reason: string }
+  | { readonly kind: 'closed' };
+
+interface WaitingPage {
+  readonly resolve: (rows: readonly StoredRow[]) => void;
+  readonly reject: (error: Error) => void;
+}
 
 class SqliteSpool implements Spool {
-  readonly #worker: Worker;
+  readonly #thread: StoreThread;
   readonly #minFreeBytes: number;
   readonly #appendTimeoutMs: number;
-  readonly #packer = new BodyPacker();
-  readonly #timer: NodeJS.Timeout;
-  #nextSequence: number;
-  #usage: SpoolUsage;
-  #appends: WaitingAppend[] = [];
-  #records: WaitingRecord[] = [];
-  #reads: WaitingRead[] = [];
-  #withdrawn: BatchRead[] = [];
+  readonly #maxWaitingBytes: number;
+  readonly #tickMs: number;
+  readonly #queue = new CommitQueue();
+  #timer: NodeJS.Timeout | undefined;
+  #state: State = { kind: 'opening', reason: 'the store is being opened' };
+  #nextSequence = 1;
+  #usage: SpoolUsage = { messages: 0, usedBytes: 0, freeBytes: 0 };
+  #measuredAtMs = 0;
   #waitingBytes = 0;
-  #underWay: UnderWay | undefined;
+  #underWay: BatchUnderWay | undefined;
   #scheduled = false;
-  #pages: ((rows: readonly StoredRow[]) => void)[] = [];
-  #failed: Error | undefined;
-  #closing: { promise: Promise<void>; resolve: () => void } | undefined;
+  #pages: WaitingPage[] = [];
+  #closing: PromiseWithResolvers<void> | undefined;
 
-  constructor(worker: Worker, options: SqliteSpoolOptions, nextSequence: number, usage: SpoolUsage) {
-    this.#worker = worker;
+  constructor({ path, maxPages, threadEntry, ...options }: SqliteSpoolOptions) {
     this.#minFreeBytes = options.minFreeBytes;
     this.#appendTimeoutMs = options.appendTimeoutMs ?? APPEND_TIMEOUT_MS;
-    this.#nextSequence = nextSequence;
-    this.#usage = usage;
-    this.#timer = setInterval(() => this.#refuseLate(), TIMEOUT_CHECK_MS);
-    this.#timer.unref();
-    worker.on('message', (answer: Answer) => this.#answered(answer));
-    worker.on('error', (error) => this.#lost(error instanceof Error ? error : new Error(String(error))));
-    worker.on('exit', (code) => this.#lost(new Error(`the store's thread ended with ${code}`)));
+    this.#maxWaitingBytes = options.maxWaitingBytes ?? MAX_WAITING_BYTES;
+    this.#tickMs = Math.min(MAX_TICK_MS, this.#appendTimeoutMs / 10);
+    const entry = threadEntry ?? new URL('./sqlite-thread.ts', import.meta.url);
+    this.#thread = new StoreThread(
+      entry,
+      { path, maxPages },
+      { onAnswer: (answer) => this.#answered(answer), onLost: (reason) => this.#lost(reason) },
+    );
+  }
+
+  async open(): Promise<OpenAnswer> {
+    const opened = await this.#thread.open();
+    if (opened.kind !== 'opened') return opened;
+    this.#opened(opened);
+    this.#timer = setInterval(() => this.#tick(performance.now()), this.#tickMs);
+    return opened;
   }
 
   append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal> {
-    const refusal = this.#refusal(envelope.sizeBytes);
+    const nowMs = performance.now();
+    const refusal = this.#refusal(envelope.sizeBytes, nowMs);
     if (refusal !== undefined) return Promise.resolve(refusal);
     return new Promise((resolve) => {
-      this.#appends.push({
-        sequence: this.#nextSequence++,
-        envelope,
-        body,
-        since: performance.now(),
-        resolve,
-      });
-      this.#waitingBytes += envelope.sizeBytes;
+      const { bytes } = this.#queue.addAppend(this.#nextSequence++, envelope, body, nowMs, resolve);
+      this.#waitingBytes += bytes;
       this.#schedule();
     });
   }
 
   record(outcomes: readonly Outcome[]): Promise<{ readonly mismatched: number }> {
     return new Promise((resolve, reject) => {
-      if (this.#failed !== undefined) return reject(this.#failed);
-      this.#records.push({ outcomes: outcomes.map(asBatchDone), resolve, reject });
+      this.#mustBeOpen();
+      this.#queue.addRecord(outcomes, resolve, reject);
       this.#schedule();
     });
   }
 
-  read({
-    sequence,
-    id,
-  }: Reference): Promise<{ readonly envelope: Envelope; readonly body: MessageBody } | undefined> {
+  read(
+    reference: Reference,
+  ): Promise<{ readonly envelope: Envelope; readonly body: MessageBody } | undefined> {
     return new Promise((resolve, reject) => {
-      if (this.#failed !== undefined) return reject(this.#failed);
-      this.#reads.push({ read: { sequence, id }, resolve, reject });
+      this.#mustBeOpen();
+      this.#queue.addRead({ reference, resolve, reject });
       this.#schedule();
     });
   }
 
   async *replay(): AsyncIterable<StoredMessage> {
+    const oldest = this.#underWay?.appends[0] ?? this.#underWay?.unfinished ?? this.#queue.first;
+    const end = oldest?.sequence ?? this.#nextSequence;
     let afterSequence = 0;
     for (;;) {
       const rows = await this.#page(afterSequence);
-      for (const row of rows) yield storedMessage(row);
+      for (const row of rows) {
+        if (row.sequence >= end) return;
+        if (!this.#queue.isWithdrawn(row)) yield storedMessage(row);
+      }
       const last = rows.at(-1);
       if (last === undefined || rows.length < REPLAY_PAGE_ROWS) return;
       afterSequence = last.sequence;
@@ -174,28 +159,46 @@ class SqliteSpool implements Spool {
   }
 
   close(): Promise<void> {
-    if (this.#closing === undefined) {
-      this.#closing = Promise.withResolvers<void>();
-      clearInterval(this.#timer);
-      if (this.#failed !== undefined) this.#closing.resolve();
-      else this.#schedule();
-    }
+    if (this.#closing !== undefined) return this.#closing.promise;
+    this.#closing = Promise.withResolvers<void>();
+    if (this.#state.kind === 'open') this.#schedule();
+    else if (this.#state.kind === 'down') this.#closed();
     return this.#closing.promise;
   }
 
-  #refusal(sizeBytes: number): AppendRefusal | undefined {
-    if (this.#failed !== undefined) return { refused: 'unavailable', reason: this.#failed.message };
-    if (this.#closing !== undefined) return { refused: 'unavailable', reason: 'the store is being closed' };
-    if (this.#usage.freeBytes - this.#waitingBytes - sizeBytes < this.#minFreeBytes) {
+  #refusal(sizeBytes: number, nowMs: number): AppendRefusal | undefined {
+    const trouble = this.#trouble();
+    if (trouble !== undefined) return { refused: 'unavailable', reason: trouble };
+    const standsForMs = this.#underWay === undefined ? 0 : nowMs - this.#underWay.sinceMs;
+    if (standsForMs > this.#appendTimeoutMs) {
       return {
-        refused: 'full',
-        reason: `${this.#usage.freeBytes} bytes are free, ${this.#minFreeBytes} must stay free (spool.minFreeBytes)`,
+        refused: 'unavailable',
+        reason: `the disk has not answered for ${Math.round(standsForMs)} ms`,
       };
     }
-    if (this.#waitingBytes > 0 && this.#waitingBytes + sizeBytes > MAX_WAITING_BYTES) {
+    const { freeBytes } = this.#usage;
+    if (freeBytes - this.#waitingBytes - sizeBytes < this.#minFreeBytes) {
+      return {
+        refused: 'full',
+        reason: `${freeBytes} bytes are free, ${this.#minFreeBytes} must stay free (spec.spool.sqlite.minFreeBytes)`,
+      };
+    }
+    // One message is taken whatever its size.
+    if (this.#waitingBytes > 0 && this.#waitingBytes + sizeBytes > this.#maxWaitingBytes) {
       return { refused: 'unavailable', reason: `${this.#waitingBytes} bytes already wait for the disk` };
     }
     return undefined;
+  }
+
+  /** Why nothing can be done now. */
+  #trouble(): string | undefined {
+    if (this.#closing !== undefined) return 'the spool is closed';
+    return this.#state.kind === 'down' || this.#state.kind === 'opening' ? this.#state.reason : undefined;
+  }
+
+  #mustBeOpen(): void {
+    const trouble = this.#trouble();
+    if (trouble !== undefined) throw new Error(trouble);
   }
 
   #schedule(): void {
@@ -209,179 +212,190 @@ class SqliteSpool implements Spool {
   }
 
   #send(): void {
-    if (this.#underWay !== undefined || this.#failed !== undefined) return;
-    const appends = this.#takeAppends();
-    const records = this.#records;
-    const reads = this.#reads;
-    if (appends.length + records.length + reads.length + this.#withdrawn.length === 0) {
-      if (this.#closing !== undefined) this.#post({ kind: 'close' });
-      return;
+    if (this.#underWay !== undefined || this.#state.kind !== 'open') return;
+    if (!this.#queue.isEmpty) {
+      this.#underWay = this.#queue.next(performance.now());
+      const { batch } = this.#underWay;
+      this.#thread.post(batch, batch.bodies === undefined ? [] : [batch.bodies]);
+    } else if (this.#closing !== undefined) {
+      this.#state = { kind: 'closed' };
+      this.#thread.post({ kind: 'close', nextSequence: this.#nextSequence });
     }
-    this.#records = [];
-    this.#reads = [];
-    this.#underWay = { appends, records, reads };
-    const withdrawn = this.#withdrawn;
-    this.#withdrawn = [];
-    let bytes = 0;
-    for (const append of appends) for (const chunk of append.body) bytes += chunk.length;
-    const bodies = bytes === 0 ? undefined : this.#packer.take(bytes);
-    const packed = bodies === undefined ? new Uint8Array() : new Uint8Array(bodies);
-    let offset = 0;
-    const rows = appends.map(({ sequence, envelope, body }) => {
-      const length = packBody(body, packed, offset);
-      const row = {
-        sequence,
-        id: envelope.id,
-        groups: groupCount(envelope),
-        envelope: JSON.stringify(envelope),
-        offset,
-        length,
-      };
-      offset += length;
-      return row;
-    });
-    this.#post(
-      {
-        kind: 'batch',
-        appends: rows,
-        outcomes: records.flatMap((record) => record.outcomes),
-        withdrawn,
-        reads: reads.map(({ read }) => read),
-        bodies,
-      },
-      bodies === undefined ? [] : [bodies],
-    );
   }
 
-  /** As many as one commit should hold, at least one. */
-  #takeAppends(): readonly WaitingAppend[] {
-    let bytes = 0;
-    let count = 0;
-    for (const append of this.#appends) {
-      if (count > 0 && bytes + append.envelope.sizeBytes > MAX_BATCH_BYTES) break;
-      bytes += append.envelope.sizeBytes;
-      count++;
-    }
-    if (count === this.#appends.length) {
-      const all = this.#appends;
-      this.#appends = [];
-      return all;
-    }
-    return this.#appends.splice(0, count);
-  }
-
-  #post(request: Request, transfer: ArrayBuffer[] = []): void {
-    this.#worker.postMessage(request, transfer);
-  }
-
-  #answered(answer: Answer): void {
+  #answered(answer: Exclude<Answer, OpenAnswer>): void {
     if (answer.kind === 'batch') this.#committed(answer);
-    else if (answer.kind === 'replay') this.#pages.shift()?.(answer.rows);
-    else if (answer.kind === 'closed') this.#closing?.resolve();
+    else if (answer.kind === 'page') this.#paged(answer);
+    else if (answer.kind === 'measured') this.#usage = answer.usage;
   }
 
   #committed(answer: BatchAnswer): void {
     const underWay = this.#underWay;
     this.#underWay = undefined;
     this.#usage = answer.usage;
-    if (answer.bodies !== undefined) this.#packer.giveBack(answer.bodies);
-    // The next batch goes first: the store works while the answers are handed out.
-    this.#send();
+    this.#measuredAtMs = performance.now();
+    this.#queue.giveBack(answer.bodies);
     if (underWay === undefined) return;
-    for (const append of underWay.appends) this.#settleAppend(append, answer.appendFailure);
-    settleRecords(underWay.records, answer);
-    for (const [position, { resolve }] of underWay.reads.entries()) {
-      const found = answer.reads[position];
-      resolve(
-        found === undefined
-          ? undefined
-          : { envelope: JSON.parse(found.envelope), body: [asBuffer(found.body)] },
-      );
+    const { appendFailure, outcomeFailure, readFailure } = answer;
+    if (outcomeFailure === undefined) this.#queue.forgetWithdrawn(underWay.batch.withdrawn);
+    if (appendFailure !== undefined && underWay.unfinished !== undefined) {
+      this.#refuseUnfinished(underWay.unfinished, appendFailure);
     }
+    if (readFailure === undefined) this.#queue.readAgain(underWay.reads.slice(answer.reads.length));
+    const isBroken = [appendFailure, outcomeFailure, readFailure].some(
+      (each) => each?.refused === 'unavailable',
+    );
+    // The next batch goes first: the store works while the answers are handed out. A broken store says so next.
+    if (!isBroken) this.#send();
+    for (const append of underWay.appends) this.#settleAppend(append, appendFailure);
+    settleRecords(underWay, answer);
+    settleReads(underWay, answer);
   }
 
   #settleAppend(append: WaitingAppend, failure: StoreFailure | undefined): void {
-    this.#waitingBytes -= append.envelope.sizeBytes;
+    this.#waitingBytes -= append.bytes;
     const reference = { sequence: append.sequence, id: append.envelope.id };
-    if (append.resolve === undefined) {
+    if (append.resolve !== undefined) append.resolve(failure ?? reference);
+    else if (failure === undefined) {
       // The client was told 451 meanwhile and will send it again: this copy must not be delivered too.
-      if (failure === undefined) this.#withdraw(reference);
-    } else append.resolve(failure ?? reference);
+      this.#queue.withdraw(reference);
+      this.#schedule();
+    }
   }
 
-  #withdraw(reference: Reference): void {
-    this.#withdrawn.push(reference);
-    this.#schedule();
+  #refuseUnfinished(append: WaitingAppend, refusal: AppendRefusal): void {
+    if (this.#queue.first !== append) return;
+    this.#queue.dropFirst();
+    this.#waitingBytes -= append.bytes;
+    append.resolve?.(refusal);
   }
 
-  #refuseLate(): void {
-    const deadline = performance.now() - this.#appendTimeoutMs;
+  #tick(nowMs: number): void {
+    this.#refuseLate(nowMs);
+    if (this.#state.kind === 'down' && nowMs >= this.#state.againAtMs) void this.#reopen(this.#state.reason);
+    else if (this.#state.kind === 'open' && nowMs - this.#measuredAtMs >= MEASURE_EVERY_MS) {
+      // Not only with a batch: while everything is refused as full there is none.
+      this.#measuredAtMs = nowMs;
+      if (this.#underWay === undefined) this.#thread.post({ kind: 'measure' });
+    }
+  }
+
+  #refuseLate(nowMs: number): void {
+    // A tick early rather than a tick late.
+    const oldestMs = nowMs - this.#appendTimeoutMs + this.#tickMs;
     const refusal: AppendRefusal = {
       refused: 'unavailable',
-      reason: `the disk did not take it within ${this.#appendTimeoutMs} ms`,
+      reason: `the disk did not take the message within ${this.#appendTimeoutMs} ms`,
     };
-    for (const append of [...(this.#underWay?.appends ?? []), ...this.#appends]) {
-      if (append.since > deadline) continue;
+    for (const append of this.#underWay?.appends ?? []) {
+      if (append.sinceMs > oldestMs) return;
       append.resolve?.(refusal);
       append.resolve = undefined;
     }
-    const still = this.#appends.filter((append) => append.resolve !== undefined);
-    for (const append of this.#appends)
-      if (append.resolve === undefined) this.#waitingBytes -= append.envelope.sizeBytes;
-    this.#appends = still;
+    for (
+      let { first } = this.#queue;
+      first !== undefined && first.sinceMs <= oldestMs;
+      { first } = this.#queue
+    ) {
+      this.#refuseUnfinished(first, refusal);
+      this.#schedule();
+    }
+  }
+
+  #opened({ nextSequence, usage }: Opened): void {
+    this.#state = { kind: 'open' };
+    this.#nextSequence = Math.max(this.#nextSequence, nextSequence);
+    this.#usage = usage;
+    this.#measuredAtMs = performance.now();
+    this.#schedule();
+  }
+
+  async #reopen(reason: string): Promise<void> {
+    this.#state = { kind: 'opening', reason };
+    try {
+      const opened = await this.#thread.open();
+      if (opened.kind === 'opened') this.#opened(opened);
+      else this.#lost(opened.reason);
+    } catch (error) {
+      this.#lost(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** The thread is gone: everybody who waits is told; what may be durable although its sender was refused is taken back. */
+  #lost(reason: string): void {
+    if (this.#state.kind === 'closed') return this.#closed();
+    this.#state = { kind: 'down', reason, againAtMs: performance.now() + REOPEN_PAUSE_MS };
+    const underWay = this.#underWay;
+    this.#underWay = undefined;
+    for (const { sequence, envelope } of underWay?.appends ?? [])
+      this.#queue.withdraw({ sequence, id: envelope.id });
+    const { first } = this.#queue;
+    if (first !== undefined && first.sentParts > 0) {
+      this.#queue.withdraw({ sequence: first.sequence, id: first.envelope.id });
+    }
+    const waiting = this.#queue.clear();
+    const error = new Error(reason);
+    const refusal: AppendRefusal = { refused: 'unavailable', reason };
+    for (const { resolve } of [...(underWay?.appends ?? []), ...waiting.appends]) resolve?.(refusal);
+    for (const { reject } of [...(underWay?.records ?? []), ...waiting.records]) reject(error);
+    for (const { reject } of [...(underWay?.reads ?? []), ...waiting.reads]) reject(error);
+    for (const { reject } of this.#pages.splice(0)) reject(error);
+    this.#waitingBytes = 0;
+    if (this.#closing !== undefined) this.#closed();
+  }
+
+  #closed(): void {
+    this.#state = { kind: 'closed' };
+    clearInterval(this.#timer);
+    for (const { reject } of this.#pages.splice(0)) reject(new Error('the spool is closed'));
+    this.#closing?.resolve();
   }
 
   #page(afterSequence: number): Promise<readonly StoredRow[]> {
-    return new Promise((resolve) => {
-      this.#pages.push(resolve);
-      this.#post({ kind: 'replay', afterSequence, atMost: REPLAY_PAGE_ROWS });
+    return new Promise((resolve, reject) => {
+      this.#mustBeOpen();
+      this.#pages.push({ resolve, reject });
+      this.#thread.post({ kind: 'page', afterSequence, atMost: REPLAY_PAGE_ROWS });
     });
   }
 
-  /** The thread is gone: nothing becomes durable any more, and everybody who waits is told. */
-  #lost(error: Error): void {
-    if (this.#failed !== undefined) return;
-    this.#failed = error;
-    const refusal: AppendRefusal = { refused: 'unavailable', reason: error.message };
-    for (const append of [...(this.#underWay?.appends ?? []), ...this.#appends]) append.resolve?.(refusal);
-    for (const waiting of [...(this.#underWay?.records ?? []), ...this.#records]) waiting.reject(error);
-    for (const waiting of [...(this.#underWay?.reads ?? []), ...this.#reads]) waiting.reject(error);
-    this.#closing?.resolve();
+  #paged({ rows, failure }: PageAnswer): void {
+    const waiting = this.#pages.shift();
+    if (failure === undefined) waiting?.resolve(rows);
+    else waiting?.reject(new Error(failure.reason));
   }
 }
 
-function settleRecords(records: readonly WaitingRecord[], answer: BatchAnswer): void {
-  let from = 0;
+function settleRecords({ records }: BatchUnderWay, { outcomeFailure, mismatched }: BatchAnswer): void {
+  let end = 0;
   for (const { outcomes, resolve, reject } of records) {
-    const to = from + outcomes.length;
-    const start = from;
-    from = to;
-    if (answer.outcomeFailure !== undefined) reject(new Error(answer.outcomeFailure.reason));
-    else
-      resolve({
-        mismatched: answer.mismatched.filter((position) => position >= start && position < to).length,
-      });
+    const start = end;
+    end += outcomes.length;
+    if (outcomeFailure !== undefined) reject(new Error(outcomeFailure.reason));
+    else if (mismatched.length === 0) resolve({ mismatched: 0 });
+    else resolve({ mismatched: mismatched.filter((position) => position >= start && position < end).length });
   }
 }
 
-function asBatchDone(outcome: Outcome): BatchDone {
-  const { reference, group } = outcome;
-  const state = outcome.kind === 'done' ? undefined : JSON.stringify(outcome.state);
-  return { sequence: reference.sequence, id: reference.id, group, state };
+function settleReads({ reads }: BatchUnderWay, { readFailure, reads: found }: BatchAnswer): void {
+  for (const [position, { resolve, reject }] of reads.entries()) {
+    if (readFailure !== undefined) reject(new Error(readFailure.reason));
+    else if (position < found.length) resolve(readMessage(found[position]));
+  }
 }
 
-function groupCount(envelope: Envelope): number {
-  return envelope.recipients.length === 1 ? 1 : recipientGroups(envelope).length;
+function readMessage(
+  stored: StoredBytes | undefined,
+): { readonly envelope: Envelope; readonly body: MessageBody } | undefined {
+  if (stored === undefined) return undefined;
+  const body = stored.pieces.map(({ buffer, byteOffset, length }) => Buffer.from(buffer, byteOffset, length));
+  return { envelope: JSON.parse(stored.envelope), body };
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function storedMessage(row: StoredRow): StoredMessage {
-  const envelope: Envelope = JSON.parse(row.envelope);
+function storedMessage({ sequence, id, groups, envelope, done, states }: StoredRow): StoredMessage {
   const live = new Map<number, GroupState | undefined>();
-  for (let group = 0; group < row.groups; group++) if (!row.done.includes(group)) live.set(group, undefined);
-  for (const { group, state } of row.states) if (live.has(group)) live.set(group, JSON.parse(state));
-  return { reference: { sequence: row.sequence, id: row.id }, envelope, live };
+  for (let group = 0; group < groups; group++) live.set(group, undefined);
+  for (const { group, state } of states) live.set(group, JSON.parse(state));
+  for (const group of done) live.delete(group);
+  return { reference: { sequence, id }, envelope: JSON.parse(envelope), live };
 }

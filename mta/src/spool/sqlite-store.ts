@@ -1,312 +1,274 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import type {
-  Batch,
-  BatchAnswer,
-  BatchDone,
-  SqliteOptions,
-  StoredRow,
-  StoreFailure,
-  StoreUsage,
+import type { DatabaseSync } from 'node:sqlite';
+import {
+  type Batch,
+  type BatchAnswer,
+  type BatchOutcome,
+  type BatchReference,
+  MAX_BATCH_BYTES,
+  PAGE_BYTES,
+  type PageAnswer,
+  type StoredBytes,
+  type StoreFailure,
+  type StoreOptions,
+  type StoreUsage,
 } from './sqlite-batch.ts';
+import { isFull, openSpoolFile } from './sqlite-file.ts';
+import { prepareStatements, type Statements } from './sqlite-statements.ts';
 
-/** "SLUI": tells a spool from any other SQLite file. */
-const APPLICATION_ID = 0x534c5549;
-const SCHEMA_VERSION = 1;
-/** Sequences are promised in blocks, so that none is ever used twice, whatever was deleted before a crash. */
-const SEQUENCE_BLOCK = 1_000_000;
-/** Page cache, KiB (negative = KiB in SQLite's terms). */
-const CACHE_KIB = 64 * 1024;
-/** Write-ahead log at which its pages go to the database, pages of 8 KiB: mail that was delivered meanwhile never gets there. */
-const CHECKPOINT_PAGES = 4096;
-const PAGE_BYTES = 8192;
-/** Free space is asked for at most this often, milliseconds. */
-const STATFS_EVERY_MS = 1000;
+/** Sequences are promised in blocks, so that none is used twice, whatever was deleted before a crash. */
+const SEQUENCE_BLOCK = 100_000;
+/** Free space is asked for at most this often. */
+const MEASURE_EVERY_MS = 100;
+const EMPTY = new Uint8Array();
 
-/** Why a file cannot be the spool. */
-export class SpoolOpenError extends Error {
-  readonly problem: 'locked' | 'foreign' | 'version' | 'unreadable';
-
-  constructor(problem: SpoolOpenError['problem'], reason: string) {
-    super(reason);
-    this.problem = problem;
-  }
+/** Rows that are counted here, because counting them in the database costs a scan. */
+interface Counts {
+  messages: number;
+  deferred: number;
+  /** First sequence that is not promised yet. */
+  promised: number;
 }
 
-const SCHEMA = `
-  CREATE TABLE message (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL, groups INTEGER NOT NULL, envelope TEXT NOT NULL, body BLOB NOT NULL) STRICT;
-  CREATE TABLE deferred (sequence INTEGER NOT NULL, grp INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (sequence, grp)) STRICT, WITHOUT ROWID;
-  CREATE TABLE done (sequence INTEGER NOT NULL, grp INTEGER NOT NULL, PRIMARY KEY (sequence, grp)) STRICT, WITHOUT ROWID;
-  CREATE TABLE promised (next_sequence INTEGER NOT NULL) STRICT;
-  INSERT INTO promised VALUES (1);
-`;
-
-/**
- * The spool's tables, synchronous: runs in a thread of its own. A message with one group (the usual case) is one INSERT and
- * one DELETE; the rows of `deferred` and `done` exist only for what is more than that.
- */
+/** The spool's tables, synchronous: runs in a thread of its own. */
 export class SqliteStore {
   readonly #database: DatabaseSync;
   readonly #directory: string;
-  readonly #sql: ReturnType<typeof statements>;
+  readonly #sql: Statements;
+  /** First sequence that no message ever had. */
   readonly nextSequence: number;
-  #messages: number;
-  #deferredRows: number;
+  #counts: Counts;
   #usage: StoreUsage;
-  #usageAtMs = Number.NEGATIVE_INFINITY;
+  #measuredAtMs = Number.NEGATIVE_INFINITY;
+  #broken: string | undefined;
 
   /** @throws {SpoolOpenError} */
-  constructor(options: SqliteOptions) {
+  constructor(options: StoreOptions) {
     this.#directory = dirname(options.path);
-    this.#database = openDatabase(options);
-    this.#sql = statements(this.#database);
-    this.nextSequence = this.#promiseSequences();
-    this.#messages = count(this.#database, 'message');
-    this.#deferredRows = count(this.#database, 'deferred');
+    this.#database = openSpoolFile(options);
+    this.#sql = prepareStatements(this.#database);
+    this.nextSequence = Number(this.#sql.promised.get()?.next_sequence);
+    this.#counts = {
+      messages: Number(this.#sql.countMessages.get()?.count),
+      deferred: Number(this.#sql.countDeferred.get()?.count),
+      promised: this.nextSequence,
+    };
     this.#usage = this.#measure();
   }
 
+  /** Why the database cannot go on (another failure than a full disk): close it and open it again. */
+  get broken(): string | undefined {
+    return this.#broken;
+  }
+
   /** Makes a batch durable: all of it in one commit, or what can be saved of it. */
-  run(batch: Batch): Omit<BatchAnswer, 'kind' | 'bodies'> {
+  run(batch: Batch): BatchAnswer {
     const mismatched: number[] = [];
-    const before = { messages: this.#messages, deferredRows: this.#deferredRows };
     let appendFailure: StoreFailure | undefined;
     let outcomeFailure = this.#commit(() => {
       this.#append(batch);
       this.#record(batch, mismatched);
     });
-    if (outcomeFailure !== undefined) {
-      this.#messages = before.messages;
-      this.#deferredRows = before.deferredRows;
-      mismatched.length = 0;
-      // What was delivered must be recorded even when nothing more can be stored.
+    if (outcomeFailure !== undefined && batch.appends.length + batch.parts.length > 0) {
+      // What was delivered is recorded even when nothing more can be stored.
       appendFailure = outcomeFailure;
+      mismatched.length = 0;
       outcomeFailure = this.#commit(() => this.#record(batch, mismatched));
-      if (outcomeFailure !== undefined) {
-        this.#messages = before.messages;
-        this.#deferredRows = before.deferredRows;
-      }
     }
+    const reads: (StoredBytes | undefined)[] = [];
+    const readFailure = this.#attempt(() => this.#readAll(batch.reads, reads));
     return {
+      kind: 'batch',
       appendFailure,
       outcomeFailure,
+      readFailure,
       mismatched,
-      reads: batch.reads.map((read) => this.#read(read)),
+      reads,
+      bodies: batch.bodies,
       usage: this.usage(),
     };
   }
 
   /** The next rows of a replay, without bodies. */
-  page(afterSequence: number, atMost: number): readonly StoredRow[] {
-    return this.#sql.page.all(afterSequence, atMost).map((row) => {
-      const sequence = Number(row.sequence);
-      const groups = Number(row.groups);
-      return {
-        sequence,
-        id: String(row.id),
-        groups,
-        envelope: String(row.envelope),
-        done: groups === 1 ? [] : this.#sql.doneOf.all(sequence).map((each) => Number(each.grp)),
-        states:
-          this.#deferredRows === 0
-            ? []
-            : this.#sql.statesOf
-                .all(sequence)
-                .map((each) => ({ group: Number(each.grp), state: String(each.state) })),
-      };
+  page(afterSequence: number, atMost: number): PageAnswer {
+    const rows: PageAnswer['rows'][number][] = [];
+    const failure = this.#attempt(() => {
+      for (const row of this.#sql.page.iterate(afterSequence, atMost)) {
+        const sequence = Number(row.sequence);
+        const groups = Number(row.groups);
+        rows.push({
+          sequence,
+          id: String(row.id),
+          groups,
+          envelope: String(row.envelope),
+          done: groups === 1 ? [] : this.#sql.doneOf.all(sequence).map(({ grp }) => Number(grp)),
+          states: this.#counts.deferred === 0 ? [] : this.#statesOf(sequence),
+        });
+      }
     });
+    return { kind: 'page', rows, failure };
   }
 
   usage(): StoreUsage {
     const nowMs = performance.now();
-    if (nowMs - this.#usageAtMs >= STATFS_EVERY_MS) {
-      this.#usageAtMs = nowMs;
-      this.#usage = this.#measure();
-    } else if (this.#usage.messages !== this.#messages)
-      this.#usage = { ...this.#usage, messages: this.#messages };
+    if (nowMs - this.#measuredAtMs >= MEASURE_EVERY_MS) {
+      this.#measuredAtMs = nowMs;
+      this.#attempt(() => {
+        this.#usage = this.#measure();
+      });
+    } else if (this.#usage.messages !== this.#counts.messages) {
+      this.#usage = { ...this.#usage, messages: this.#counts.messages };
+    }
     return this.#usage;
   }
 
-  close(): void {
+  /** With the first sequence that was not given out the next owner goes on without a gap. */
+  close(nextSequence?: number): void {
+    if (nextSequence !== undefined) this.#attempt(() => this.#sql.promise.run(nextSequence));
     this.#database.close();
   }
 
   #commit(work: () => void): StoreFailure | undefined {
-    try {
+    const before = { ...this.#counts };
+    const failure = this.#attempt(() => {
       this.#sql.begin.run();
       work();
       this.#sql.commit.run();
+    });
+    if (failure === undefined) return undefined;
+    this.#counts = before;
+    if (this.#database.isTransaction) this.#attempt(() => this.#sql.rollback.run());
+    return failure;
+  }
+
+  #attempt(work: () => void): StoreFailure | undefined {
+    try {
+      work();
       return undefined;
     } catch (error) {
-      if (this.#database.isTransaction) this.#sql.rollback.run();
-      return failureOf(error);
+      const reason = error instanceof Error ? error.message : String(error);
+      if (isFull(error)) return { refused: 'full', reason };
+      this.#broken ??= reason;
+      return { refused: 'unavailable', reason };
     }
   }
 
-  #append(batch: Batch): void {
-    const { bodies } = batch;
-    for (const { sequence, id, groups, envelope, offset, length } of batch.appends) {
-      this.#sql.insert.run(
-        sequence,
-        id,
-        groups,
-        envelope,
-        bodies === undefined ? EMPTY : new Uint8Array(bodies, offset, length),
-      );
-      this.#messages++;
+  #append({ appends, parts, bodies }: Batch): void {
+    const slice = (offset: number, length: number): Uint8Array =>
+      bodies === undefined ? EMPTY : new Uint8Array(bodies, offset, length);
+    for (const { sequence, part, offset, length } of parts) {
+      this.#promise(sequence);
+      this.#sql.insertPart.run(sequence, part, slice(offset, length));
     }
+    for (const row of appends) {
+      this.#promise(row.sequence);
+      const { insert } = this.#sql;
+      insert.run(row.sequence, row.id, row.groups, row.parts, row.envelope, slice(row.offset, row.length));
+      this.#counts.messages++;
+    }
+  }
+
+  #promise(sequence: number): void {
+    if (sequence < this.#counts.promised) return;
+    this.#counts.promised = sequence + SEQUENCE_BLOCK;
+    this.#sql.promise.run(this.#counts.promised);
   }
 
   #record(batch: Batch, mismatched: number[]): void {
     for (const [position, outcome] of batch.outcomes.entries()) {
-      if (!(outcome.state === undefined ? this.#done(outcome) : this.#deferred(outcome, outcome.state)))
+      const { state } = outcome;
+      if (!(state === undefined ? this.#done(outcome) : this.#deferred(outcome, state))) {
         mismatched.push(position);
+      }
     }
-    for (const { sequence, id } of batch.withdrawn) this.#delete(sequence, id);
+    for (const reference of batch.withdrawn) this.#withdraw(reference);
   }
 
-  #done({ sequence, id, group }: BatchDone): boolean {
-    if (this.#sql.deleteSingle.run(sequence, id).changes === 1) {
-      this.#messages--;
-      if (this.#deferredRows > 0) this.#deferredRows -= Number(this.#sql.deleteStates.run(sequence).changes);
+  #done({ sequence, id, group }: BatchOutcome): boolean {
+    if (group === 0 && this.#sql.deleteSimple.run(sequence, id).changes === 1) {
+      this.#counts.messages--;
+      this.#deleteStates(sequence);
       return true;
     }
-    const groups = this.#groupsOf(sequence, id);
-    if (groups === undefined || group >= groups) return false;
+    const row = this.#sql.shape.get(sequence, id);
+    const groups = Number(row?.groups);
+    if (row === undefined || group >= groups) return false;
     this.#sql.insertDone.run(sequence, group);
-    if (this.#deferredRows > 0)
-      this.#deferredRows -= Number(this.#sql.deleteState.run(sequence, group).changes);
-    if (Number(this.#sql.countDone.get(sequence)?.done) >= groups) this.#delete(sequence, id);
-    return true;
-  }
-
-  #deferred({ sequence, id, group }: BatchDone, state: string): boolean {
-    const groups = this.#groupsOf(sequence, id);
-    if (groups === undefined || group >= groups) return false;
-    if (this.#sql.updateState.run(state, sequence, group).changes === 0) {
-      this.#sql.insertState.run(sequence, group, state);
-      this.#deferredRows++;
+    if (this.#counts.deferred > 0) {
+      this.#counts.deferred -= Number(this.#sql.deleteState.run(sequence, group).changes);
     }
+    if (Number(this.#sql.countDone.get(sequence)?.count) >= groups) this.#delete(sequence);
     return true;
   }
 
-  #delete(sequence: number, id: string): void {
-    if (this.#sql.deleteMessage.run(sequence, id).changes === 0) return;
-    this.#messages--;
+  #deferred({ sequence, id, group }: BatchOutcome, state: string): boolean {
+    const row = this.#sql.shape.get(sequence, id);
+    if (row === undefined || group >= Number(row.groups)) return false;
+    if (this.#counts.deferred > 0 && this.#sql.updateState.run(state, sequence, group).changes === 1)
+      return true;
+    this.#counts.deferred += Number(
+      this.#sql.insertState.run(sequence, group, state, sequence, group).changes,
+    );
+    return true;
+  }
+
+  /** Also what is there of a message whose last piece never came. */
+  #withdraw({ sequence, id }: BatchReference): void {
+    const row = this.#sql.idOf.get(sequence);
+    if (row === undefined) this.#sql.deleteParts.run(sequence);
+    else if (row.id === id) this.#delete(sequence);
+  }
+
+  #delete(sequence: number): void {
+    this.#counts.messages -= Number(this.#sql.deleteMessage.run(sequence).changes);
     this.#sql.deleteDone.run(sequence);
-    this.#deferredRows -= Number(this.#sql.deleteStates.run(sequence).changes);
+    this.#sql.deleteParts.run(sequence);
+    this.#deleteStates(sequence);
   }
 
-  #groupsOf(sequence: number, id: string): number | undefined {
-    const groups = this.#sql.groupsOf.get(sequence, id)?.groups;
-    return groups === undefined ? undefined : Number(groups);
+  #deleteStates(sequence: number): void {
+    if (this.#counts.deferred === 0) return;
+    this.#counts.deferred -= Number(this.#sql.deleteStates.run(sequence).changes);
   }
 
-  #read({ sequence, id }: { readonly sequence: number; readonly id: string }): BatchAnswer['reads'][number] {
+  #readAll(references: readonly BatchReference[], into: (StoredBytes | undefined)[]): void {
+    let bytes = 0;
+    for (const reference of references) {
+      if (bytes > MAX_BATCH_BYTES) return;
+      const stored = this.#read(reference);
+      into.push(stored);
+      for (const piece of stored?.pieces ?? []) bytes += piece.length;
+    }
+  }
+
+  #read({ sequence, id }: BatchReference): StoredBytes | undefined {
     const row = this.#sql.read.get(sequence);
-    if (row === undefined || (id !== '' && row.id !== id) || !(row.body instanceof Uint8Array))
-      return undefined;
-    return { envelope: String(row.envelope), body: row.body };
+    if (row === undefined || (id !== '' && row.id !== id)) return undefined;
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    if (Number(row.parts) > 0) {
+      for (const { bytes } of this.#sql.partsOf.iterate(sequence))
+        if (bytes instanceof Uint8Array) pieces.push(bytes);
+    }
+    if (row.body instanceof Uint8Array) pieces.push(row.body);
+    return { envelope: String(row.envelope), pieces };
   }
 
-  #promiseSequences(): number {
-    const next = Number(this.#database.prepare('SELECT next_sequence AS next FROM promised').get()?.next);
-    this.#database.prepare('UPDATE promised SET next_sequence = ?').run(next + SEQUENCE_BLOCK);
-    return next;
+  #statesOf(sequence: number): { readonly group: number; readonly state: string }[] {
+    return this.#sql.statesOf
+      .all(sequence)
+      .map(({ grp, state }) => ({ group: Number(grp), state: String(state) }));
   }
 
   #measure(): StoreUsage {
-    const pages = Number(this.#database.prepare('PRAGMA page_count').get()?.page_count);
-    const unused = Number(this.#database.prepare('PRAGMA freelist_count').get()?.freelist_count);
+    const pages = Number(this.#sql.pageCount.get()?.page_count);
+    const unused = Number(this.#sql.freeCount.get()?.freelist_count);
     const disk = statfsSync(this.#directory);
     return {
-      messages: this.#messages,
+      messages: this.#counts.messages,
       usedBytes: (pages - unused) * PAGE_BYTES,
+      // Pages of messages that are done are used again before the file grows.
       freeBytes: disk.bavail * disk.bsize + unused * PAGE_BYTES,
     };
   }
-}
-
-const EMPTY = new Uint8Array();
-
-function openDatabase({ path, maxPages }: SqliteOptions): DatabaseSync {
-  let database: DatabaseSync;
-  try {
-    database = new DatabaseSync(path);
-    database.exec(
-      `PRAGMA page_size = ${PAGE_BYTES}; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`,
-    );
-    database.exec(
-      `PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA temp_store = MEMORY`,
-    );
-    if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`);
-    checkSchema(database);
-  } catch (error) {
-    if (error instanceof SpoolOpenError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SpoolOpenError(
-      /locked|busy/i.test(reason)
-        ? 'locked'
-        : /not a database|malformed/i.test(reason)
-          ? 'foreign'
-          : 'unreadable',
-      reason,
-    );
-  }
-  return database;
-}
-
-function checkSchema(database: DatabaseSync): void {
-  const application = Number(database.prepare('PRAGMA application_id').get()?.application_id);
-  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
-  const tables = Number(database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.tables);
-  if (tables === 0) {
-    database.exec(
-      `BEGIN; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`,
-    );
-    return;
-  }
-  if (application !== APPLICATION_ID)
-    throw new SpoolOpenError('foreign', 'it is an SQLite database of another program');
-  if (version !== SCHEMA_VERSION)
-    throw new SpoolOpenError(
-      'version',
-      `its schema is version ${version}, this program knows ${SCHEMA_VERSION}`,
-    );
-}
-
-function statements(database: DatabaseSync) {
-  const prepare = (sql: string): StatementSync => database.prepare(sql);
-  return {
-    begin: prepare('BEGIN IMMEDIATE'),
-    commit: prepare('COMMIT'),
-    rollback: prepare('ROLLBACK'),
-    insert: prepare('INSERT INTO message VALUES (?, ?, ?, ?, ?)'),
-    deleteSingle: prepare('DELETE FROM message WHERE sequence = ? AND id = ? AND groups = 1'),
-    deleteMessage: prepare('DELETE FROM message WHERE sequence = ? AND id = ?'),
-    groupsOf: prepare('SELECT groups FROM message WHERE sequence = ? AND id = ?'),
-    read: prepare('SELECT id, envelope, body FROM message WHERE sequence = ?'),
-    page: prepare(
-      'SELECT sequence, id, groups, envelope FROM message WHERE sequence > ? ORDER BY sequence LIMIT ?',
-    ),
-    insertDone: prepare('INSERT OR IGNORE INTO done VALUES (?, ?)'),
-    countDone: prepare('SELECT count(*) AS done FROM done WHERE sequence = ?'),
-    doneOf: prepare('SELECT grp FROM done WHERE sequence = ?'),
-    deleteDone: prepare('DELETE FROM done WHERE sequence = ?'),
-    updateState: prepare('UPDATE deferred SET state = ? WHERE sequence = ? AND grp = ?'),
-    insertState: prepare('INSERT INTO deferred VALUES (?, ?, ?)'),
-    statesOf: prepare('SELECT grp, state FROM deferred WHERE sequence = ?'),
-    deleteState: prepare('DELETE FROM deferred WHERE sequence = ? AND grp = ?'),
-    deleteStates: prepare('DELETE FROM deferred WHERE sequence = ?'),
-  };
-}
-
-function count(database: DatabaseSync, table: 'message' | 'deferred'): number {
-  return Number(database.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.rows);
-}
-
-function failureOf(error: unknown): StoreFailure {
-  const reason = error instanceof Error ? error.message : String(error);
-  return { refused: /full|no space/i.test(reason) ? 'full' : 'unavailable', reason };
 }

@@ -1,0 +1,113 @@
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { type OpenProblem, PAGE_BYTES, type StoreOptions } from './sqlite-batch.ts';
+
+/** "SLUI": tells a spool from any other SQLite file. */
+const APPLICATION_ID = 0x534c5549;
+const SCHEMA_VERSION = 1;
+/** Page cache, KiB. */
+const CACHE_KIB = 64 * 1024;
+/** Write-ahead log at which its pages go to the database (32 MiB): what was stored and done meanwhile never gets there. */
+const CHECKPOINT_PAGES = 2048;
+
+/**
+ * A message with one group (the usual case) is one INSERT and one DELETE; the rows of the other tables exist only for what is
+ * more than that. The body is the last column, so a replay does not read it.
+ */
+const SCHEMA = `
+  CREATE TABLE message (
+    sequence INTEGER PRIMARY KEY, id TEXT NOT NULL, groups INTEGER NOT NULL, parts INTEGER NOT NULL, envelope TEXT NOT NULL, body BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE part (sequence INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (sequence, part)) STRICT;
+  CREATE TABLE deferred (sequence INTEGER NOT NULL, grp INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (sequence, grp)) STRICT, WITHOUT ROWID;
+  CREATE TABLE done (sequence INTEGER NOT NULL, grp INTEGER NOT NULL, PRIMARY KEY (sequence, grp)) STRICT, WITHOUT ROWID;
+  CREATE TABLE promised (next_sequence INTEGER NOT NULL) STRICT;
+  INSERT INTO promised VALUES (1);
+`;
+
+/** Why a file cannot be the spool. */
+export class SpoolOpenError extends Error {
+  readonly problem: OpenProblem;
+
+  constructor(problem: OpenProblem, reason: string) {
+    super(reason);
+    this.problem = problem;
+  }
+}
+
+/**
+ * Opens the database of a spool, or makes one of a file that is empty or not there. A file of another program is not written to.
+ *
+ * @throws {SpoolOpenError}
+ */
+export function openSpoolFile({ path, maxPages }: StoreOptions): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    // Mail is nobody else's business; SQLite gives its write-ahead log the same mode.
+    closeSync(openSync(path, 'a', 0o600));
+    database = new DatabaseSync(path);
+    // Kept from the first access until the process ends, however it ends: two owners of one spool would send everything twice.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    const fresh = isFresh(database);
+    if (fresh) database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY');
+    database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`);
+    if (fresh) {
+      const head = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`;
+      database.exec(`BEGIN IMMEDIATE; ${SCHEMA} ${head}; COMMIT`);
+    }
+    // Pieces of messages that were never completed.
+    database.exec('DELETE FROM part WHERE sequence NOT IN (SELECT sequence FROM message)');
+    return database;
+  } catch (error) {
+    database?.close();
+    if (error instanceof SpoolOpenError) throw error;
+    throw new SpoolOpenError(problemOf(error), error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** `true` = nothing is in it, `false` = it is a spool; anything else throws. */
+function isFresh(database: DatabaseSync): boolean {
+  const tables = Number(database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.tables);
+  const application = Number(database.prepare('PRAGMA application_id').get()?.application_id);
+  if (tables === 0 && application === 0) return true;
+  if (application !== APPLICATION_ID) {
+    throw new SpoolOpenError('foreign', 'it is an SQLite database of another program');
+  }
+  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
+  if (version !== SCHEMA_VERSION) {
+    throw new SpoolOpenError('version', `its format is ${version}, this program knows ${SCHEMA_VERSION}`);
+  }
+  return false;
+}
+
+function problemOf(error: unknown): OpenProblem {
+  switch (sqliteCode(error)) {
+    case SQLITE_BUSY:
+      return 'locked';
+    case SQLITE_NOTADB:
+      return 'foreign';
+    case SQLITE_CORRUPT:
+      return 'corrupt';
+    default:
+      return 'unusable';
+  }
+}
+
+// https://www.sqlite.org/rescode.html
+const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
+
+/** The disk, or the bound of the file's size, has no room. */
+export function isFull(error: unknown): boolean {
+  return sqliteCode(error) === SQLITE_FULL;
+}
+
+/** The primary result code of an error from `node:sqlite`; `undefined` for others. */
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}
