@@ -24,8 +24,8 @@ const WORDS = 14;
 /** Bytes of the table that one entry occupies. */
 export const ENTRY_BYTES = WORDS * 4;
 
-/** Entries of a chunk: the table grows by chunks (3.5 MiB), so nothing is ever copied and no memory is needed twice. */
-const CHUNK_BITS = 16;
+/** Entries of a chunk: the table grows by chunks (0.9 MiB), so nothing is ever copied and no memory is needed twice. */
+const CHUNK_BITS = 14;
 const CHUNK_ENTRIES = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK_ENTRIES - 1;
 

@@ -12,7 +12,7 @@ export class Lane {
   /** Acceptance of all its entries, and due times of those that wait, in ticks. */
   readonly accepted = new TimeSpread();
   readonly due = new TimeSpread();
-  readonly turns: Turns[] = [];
+  turns: Turns[] = [];
   /** How often the dispatcher holds on to it. */
   pins = 0;
   firstUnit: Unit | undefined;
@@ -33,7 +33,7 @@ export class Lane {
       if (turns.className === className && turns.preferredSource === preferredSource) return turns;
     }
     const turns = new Turns(className, preferredSource);
-    this.turns.push(turns);
+    this.turns = [...this.turns, turns];
     return turns;
   }
 

@@ -1,10 +1,11 @@
-import type { LaneId, LaneKey } from './contract.ts';
+import type { LaneId } from './contract.ts';
 import { Lane } from './lane.ts';
 
 /** All lanes, by number and by (pool, site). */
 export class Lanes {
   readonly #byId = new Map<LaneId, Lane>();
-  readonly #byKey = new Map<string, Lane>();
+  /** By pool, then site. Pools are few and stay; two look-ups are cheaper than building a text for each message. */
+  readonly #byPool = new Map<string, Map<string, Lane>>();
   #lastId: LaneId = 0;
 
   get ids(): IterableIterator<LaneId> {
@@ -12,13 +13,13 @@ export class Lanes {
   }
 
   open(pool: string, site: string): Lane {
-    const text = keyText(pool, site);
-    const known = this.#byKey.get(text);
+    const known = this.#byPool.get(pool)?.get(site);
     if (known !== undefined) return known;
-    const key: LaneKey = { pool, site };
-    const lane = new Lane(++this.#lastId, key);
+    const lane = new Lane(++this.#lastId, { pool, site });
     this.#byId.set(lane.id, lane);
-    this.#byKey.set(text, lane);
+    const bySite = this.#byPool.get(pool);
+    if (bySite === undefined) this.#byPool.set(pool, new Map([[site, lane]]));
+    else bySite.set(site, lane);
     return lane;
   }
 
@@ -35,10 +36,6 @@ export class Lanes {
   forgetIfAbandoned(lane: Lane): void {
     if (!lane.abandoned) return;
     this.#byId.delete(lane.id);
-    this.#byKey.delete(keyText(lane.key.pool, lane.key.site));
+    this.#byPool.get(lane.key.pool)?.delete(lane.key.site);
   }
-}
-
-function keyText(pool: string, site: string): string {
-  return `${pool}\n${site}`;
 }

@@ -281,8 +281,9 @@ export class Queue {
   }
 
   /**
-   * Time at which `advance` is to be called next; `undefined` = not before something is inserted, deferred or given back. After `advance(now)`
-   * it is later than `now`. Now and then it comes before the first entry's time: then `advance` only sorts, and there is a new answer.
+   * Time at which `advance` is to be called next, which may be now; `undefined` = not before something is inserted, deferred or
+   * given back. After `advance(now)` it is later than `now`. Now and then it comes before the first entry's time: then `advance`
+   * only sorts, and there is a new answer.
    */
   nextAtMs(): number | undefined {
     const tick = this.#wheel.nextTick();
@@ -338,7 +339,7 @@ export class Queue {
 
   /** Every tenant that has something queued. */
   *tenantCounts(): IterableIterator<readonly [tenant: string, counts: EntryCounts]> {
-    for (const tenant of this.#units.tenants.values()) yield [tenant.name, { ...tenant.counts }];
+    for (const tenant of this.#units.tenants) yield [tenant.name, { ...tenant.counts }];
   }
 
   // Changes of state. Ready and waiting entries are on the wheel, taken ones are not.

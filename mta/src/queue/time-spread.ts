@@ -15,7 +15,7 @@ const WIDTH = 3;
  */
 export class TimeSpread {
   /** start, end, count of each bucket. */
-  readonly #buckets: number[] = [];
+  #buckets: number[] = [];
 
   /** At or before the earliest tick in the set; `undefined` = the set is empty. */
   get earliest(): number | undefined {
@@ -24,6 +24,11 @@ export class TimeSpread {
 
   add(tick: number): void {
     const buckets = this.#buckets;
+    if (buckets.length === 0) {
+      // A literal is as long as it must be; an array that grows from nothing has room for 17, and most lanes hold one message.
+      this.#buckets = [tick, tick, 1];
+      return;
+    }
     const at = this.#lastStartingBy(tick);
     if (at >= 0 && tick <= Math.max(buckets[at + END]!, this.#reach(at))) {
       buckets[at + COUNT]!++;

@@ -2,6 +2,7 @@ import type { Entry, UnitId, UnitKey } from './contract.ts';
 import { NONE } from './entry-table.ts';
 import type { Lane } from './lane.ts';
 import type { RingMember } from './ring.ts';
+import type { Stream } from './stream.ts';
 import type { Tenant } from './tenant.ts';
 import type { TenantTurn } from './turns.ts';
 
@@ -10,6 +11,7 @@ export class Unit implements RingMember<Unit> {
   readonly id: UnitId;
   readonly key: UnitKey;
   readonly tenant: Tenant;
+  readonly stream: Stream;
   lane: Lane;
   /** No offers until it is woken. */
   asleep = false;
@@ -28,10 +30,11 @@ export class Unit implements RingMember<Unit> {
   laneNext: Unit | undefined;
   lanePrevious: Unit | undefined;
 
-  constructor(id: UnitId, key: UnitKey, tenant: Tenant, lane: Lane) {
+  constructor(id: UnitId, key: UnitKey, tenant: Tenant, stream: Stream, lane: Lane) {
     this.id = id;
     this.key = key;
     this.tenant = tenant;
+    this.stream = stream;
     this.lane = lane;
   }
 

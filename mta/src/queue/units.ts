@@ -6,27 +6,29 @@ import { Unit } from './unit.ts';
 /** All units, by number and by key, and the tenants they belong to. */
 export class Units {
   readonly #byId: (Unit | undefined)[] = [];
-  readonly #byKey = new Map<string, Unit>();
   readonly #freeIds: UnitId[] = [];
-  readonly tenants = new Map<string, Tenant>();
+  readonly #tenants = new Map<string, Tenant>();
 
   get size(): number {
-    return this.#byKey.size;
+    return this.#byId.length - this.#freeIds.length;
+  }
+
+  get tenants(): IterableIterator<Tenant> {
+    return this.#tenants.values();
   }
 
   /** The unit of this key; a new one starts in `lane`. */
   open(key: UnitKey, lane: Lane): Unit {
-    const text = keyText(key);
-    const known = this.#byKey.get(text);
+    const tenant = this.#tenant(key.tenant);
+    const stream = tenant.openStream(key);
+    const known = stream.unitOfDomain.get(key.domain);
     if (known !== undefined) return known;
     const id = this.#freeIds.pop() ?? this.#byId.length;
-    const tenant = this.#tenant(key.tenant);
-    tenant.units++;
     // A copy: its identity tells a unit from a later one with the same number.
-    const unit = new Unit(id, { ...key }, tenant, lane);
+    const unit = new Unit(id, { ...key }, tenant, stream, lane);
     lane.addUnit(unit);
+    stream.unitOfDomain.set(key.domain, unit);
     this.#byId[id] = unit;
-    this.#byKey.set(text, unit);
     return unit;
   }
 
@@ -41,22 +43,21 @@ export class Units {
   }
 
   forget(unit: Unit): void {
+    const { tenant, stream } = unit;
     unit.lane.removeUnit(unit);
     this.#byId[unit.id] = undefined;
-    this.#byKey.delete(keyText(unit.key));
     this.#freeIds.push(unit.id);
-    if (--unit.tenant.units === 0) this.tenants.delete(unit.tenant.name);
+    stream.unitOfDomain.delete(unit.key.domain);
+    if (stream.unitOfDomain.size > 0) return;
+    tenant.closeStream(stream);
+    if (tenant.gone) this.#tenants.delete(tenant.name);
   }
 
   #tenant(name: string): Tenant {
-    const known = this.tenants.get(name);
+    const known = this.#tenants.get(name);
     if (known !== undefined) return known;
     const tenant = new Tenant(name);
-    this.tenants.set(name, tenant);
+    this.#tenants.set(name, tenant);
     return tenant;
   }
-}
-
-function keyText(key: UnitKey): string {
-  return `${key.domain}\n${key.tenant}\n${key.campaign}\n${key.class}\n${key.pool}\n${key.preferredSource}`;
 }
