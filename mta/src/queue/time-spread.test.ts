@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { TimeSpread } from './time-spread.ts';
+import { MAX_BUCKETS, TimeSpread } from './time-spread.ts';
 
 test('the age of the oldest mail is never understated, and nothing is left when it has gone', () => {
   const steps = fc.array(fc.record({ add: fc.boolean(), tick: fc.nat(5_000_000), pick: fc.nat() }), {
@@ -39,6 +39,7 @@ test('with mail of three days the oldest is known to a twentieth of its age', ()
   const days = 3 * 86_400 * 20;
   const ticks = Array.from({ length: 20_000 }, (_, index) => Math.floor((index * 7919 * 977) % days));
   for (const tick of ticks) spread.add(tick);
+  assert.ok(spread.bucketCount <= MAX_BUCKETS, 'a lane costs the same however much is queued');
   ticks.sort((a, b) => a - b);
   for (const tick of ticks.slice(0, 15_000)) {
     const error = tick - (spread.earliest ?? 0);

@@ -1,5 +1,5 @@
 /** Buckets kept before neighbours are merged: the earliest time is known to about a fiftieth of the whole spread. */
-const MAX_BUCKETS = 64;
+export const MAX_BUCKETS = 64;
 /** Times closer than this share a bucket, ticks (one second). */
 const BUCKET_TICKS = 20;
 
@@ -20,6 +20,11 @@ export class TimeSpread {
   /** At or before the earliest tick in the set; `undefined` = the set is empty. */
   get earliest(): number | undefined {
     return this.#buckets[START];
+  }
+
+  /** At most {@link MAX_BUCKETS}, however much is queued. */
+  get bucketCount(): number {
+    return this.#buckets.length / WIDTH;
   }
 
   add(tick: number): void {

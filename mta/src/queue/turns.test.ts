@@ -48,6 +48,18 @@ test('a message to ten thousand recipients does not keep its tenant waiting for 
   assert.ok(order.indexOf('huge') <= MAX_COST_RECIPIENTS + QUANTUM_RECIPIENTS);
 });
 
+test('a tenant that has sent all it had does not cost the next one its turn', () => {
+  const sample = sampleQueue();
+  sample.add({ tenant: 'brief' });
+  for (let index = 0; index < 20; index++) sample.add({ tenant: 'second' });
+  for (let index = 0; index < 20; index++) sample.add({ tenant: 'third' });
+  assert.deepEqual(leaving(sample, 'tenant', 12), [
+    'brief',
+    ...Array.from({ length: QUANTUM_RECIPIENTS }, () => 'second'),
+    'third',
+  ]);
+});
+
 test('campaigns of one tenant take turns', () => {
   const sample = sampleQueue();
   for (let index = 0; index < 1_000; index++) sample.add({ campaign: 'sale' });
