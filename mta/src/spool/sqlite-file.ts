@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type OpenProblem, PAGE_BYTES, type StoreOptions } from './sqlite-batch.ts';
 
@@ -43,8 +43,7 @@ export class SpoolOpenError extends Error {
 export function openSpoolFile({ path, maxPages }: StoreOptions): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    // Mail is nobody else's business; SQLite gives its write-ahead log the same mode.
-    closeSync(openSync(path, 'a', 0o600));
+    createPrivately(path);
     database = new DatabaseSync(path);
     // Kept from the first access until the process ends, however it ends: two owners of one spool would send everything twice.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
@@ -65,6 +64,14 @@ export function openSpoolFile({ path, maxPages }: StoreOptions): DatabaseSync {
     if (error instanceof SpoolOpenError) throw error;
     throw new SpoolOpenError(problemOf(error), error instanceof Error ? error.message : String(error));
   }
+}
+
+/**
+ * Mail is nobody else's business; SQLite gives its write-ahead log the same mode. A file that is there is not opened here: closing
+ * it would drop every lock that this process has on it (https://www.sqlite.org/howtocorrupt.html §2.2).
+ */
+function createPrivately(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, 'ax', 0o600));
 }
 
 /** `true` = nothing is in it, `false` = it is a spool; anything else throws. */
