@@ -26,6 +26,8 @@ export class HeldRate {
   /** When the next single turn may come, as far as the allocator has told. */
   turnAtMs: number | undefined;
   spentUnits = 0;
+  /** What the allocator wants back down to and has not got yet. */
+  recall: { readonly ratePerMs: number; readonly capacity: number } | undefined;
   serveAtMs = Number.POSITIVE_INFINITY;
   #burst = Number.POSITIVE_INFINITY;
   #largestCost = 0;
@@ -97,21 +99,38 @@ export class HeldRate {
     this.#burst = lease.burst;
     this.#largestCost = lease.largestCost;
     this.#once = lease.once;
+    this.recall = undefined;
     this.settle();
   }
 
-  /** Cuts what is held down to a target; returns what comes off, or `undefined` if nothing does. */
+  /**
+   * Cuts what is held down to a target; returns what comes off, or `undefined` if nothing does. Tokens that are kept for a waiter stay until
+   * it has spent or left them: else several pods could take them from each other's waiters in turn.
+   */
   cut(toRatePerMs: number, toCapacity: number, nowMs: number): LeasePart | undefined {
+    const level = this.bucket.refresh(nowMs);
+    const capacity = Math.max(toCapacity, Math.min(this.reserved, this.bucket.capacity));
+    return this.#cut(toRatePerMs, capacity, Math.min(level, this.reserved));
+  }
+
+  /** Everything comes off, whoever waits. */
+  cutAll(nowMs: number): LeasePart | undefined {
+    this.bucket.refresh(nowMs);
+    return this.#cut(0, 0, 0);
+  }
+
+  #cut(toRatePerMs: number, toCapacity: number, leastLevel: number): LeasePart | undefined {
     const { bucket } = this;
-    bucket.refresh(nowMs);
     const ratePerMs = Math.max(0, bucket.ratePerMs - toRatePerMs);
     const capacity = Math.max(0, bucket.capacity - toCapacity);
     if (ratePerMs === 0 && capacity === 0) return undefined;
-    const all = capacity >= bucket.capacity;
-    const level = all ? bucket.level : (bucket.level * capacity) / bucket.capacity;
+    let level = 0;
+    if (toCapacity <= 0) level = bucket.level;
+    else if (capacity > 0)
+      level = bucket.level - Math.max((bucket.level * toCapacity) / bucket.capacity, leastLevel);
     bucket.ratePerMs -= ratePerMs;
     bucket.capacity -= capacity;
-    bucket.level = all ? 0 : bucket.level - level;
+    bucket.level -= level;
     this.settle();
     return { ratePerMs, capacity, level };
   }

@@ -139,17 +139,18 @@ export class RateShare {
     this.#burst = burst;
     this.#settlePool();
     for (const [client, holding] of this.#holdings) {
-      this.#recall(client, holding, {
-        ratePerMs: holding.ratePerMs * Math.min(1, rateFactor),
-        capacity: holding.capacity * Math.min(1, burstFactor),
-      });
       // What was recalled before and is not back yet leaves less to give.
+      const before = { ratePerMs: holding.ratePerMs, capacity: holding.capacity };
       this.#add(client, holding, {
         ratePerMs: Math.min(this.#pool.ratePerMs, holding.ratePerMs * Math.max(0, rateFactor - 1)),
         capacity: Math.min(this.#pool.capacity, holding.capacity * Math.max(0, burstFactor - 1)),
         level: 0,
       });
       this.#settlePool();
+      this.#recall(client, holding, {
+        ratePerMs: rateFactor < 1 ? before.ratePerMs * rateFactor : holding.ratePerMs,
+        capacity: burstFactor < 1 ? before.capacity * burstFactor : holding.capacity,
+      });
     }
     this.plan(nowMs);
   }
@@ -316,6 +317,8 @@ export class RateShare {
   #add(client: ClientId, holding: Holding, part: LeasePart): void {
     holding.ratePerMs += part.ratePerMs;
     holding.capacity += part.capacity;
+    // More is given: what was recalled before is recalled no longer, in the eyes of the client too.
+    holding.recalledTo = undefined;
     const { once, largestCost } = holding;
     this.#emit({ type: 'lease', ...this.#address, client, ...part, once, largestCost, burst: this.#burst });
   }

@@ -70,6 +70,7 @@ export class TokenLines {
     const rest = rate.reserved - units;
     rate.reserved = rest < ROUNDING ? 0 : rest;
     rate.settle();
+    this.#obeyRecall(rate, nowMs);
     this.#letGo(rate, nowMs);
   }
 
@@ -113,8 +114,8 @@ export class TokenLines {
       this.#dueNow(rate, nowMs);
     } else if (effect.type === 'recall') {
       rate.setBurst(effect.burst);
-      const part = rate.cut(effect.ratePerMs, effect.capacity, nowMs);
-      if (part !== undefined) this.#port.giveBack(rate.key.id, rate.name, part, nowMs);
+      rate.recall = effect;
+      this.#obeyRecall(rate, nowMs);
       this.#dueNow(rate, nowMs);
     } else if (effect.type === 'turn') {
       rate.turnAtMs = nowMs + effect.inMs;
@@ -250,8 +251,14 @@ export class TokenLines {
     this.#port.demandRate(rate.key, rate.name, { cost: 1, units: 0, priority: 0, waitedMs: 0 }, nowMs);
   }
 
+  #obeyRecall(rate: HeldRate, nowMs: number): void {
+    if (rate.recall === undefined) return;
+    const part = rate.cut(rate.recall.ratePerMs, rate.recall.capacity, nowMs);
+    if (part !== undefined) this.#port.giveBack(rate.key.id, rate.name, part, nowMs);
+  }
+
   #giveBackAll(rate: HeldRate, nowMs: number): void {
-    const part = rate.cut(0, 0, nowMs);
+    const part = rate.cutAll(nowMs);
     if (part !== undefined) this.#port.giveBack(rate.key.id, rate.name, part, nowMs);
     const first = rate.line.first;
     if (first !== undefined) this.#demand(rate, first.units, first, nowMs);
