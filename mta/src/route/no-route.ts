@@ -1,0 +1,40 @@
+import type { NoRoute } from './route.ts';
+
+/** Why mail for a domain goes nowhere. docs/reference/routing.md lists them for users. */
+export type NoRouteCause =
+  /** No server gave an answer. */
+  | 'DnsFailure'
+  /** NXDOMAIN, or what stands behind the @ can be no domain. */
+  | 'NoDomain'
+  | 'NullMx'
+  /** Neither MX nor address, or MX records that lead to none. */
+  | 'NoAddress'
+  /** The hosts have addresses, none of the family that the source speaks. */
+  | 'OtherFamily'
+  /** All addresses are loopback, private or otherwise reserved. */
+  | 'Forbidden';
+
+/** RFC 5321 §4.2.2, RFC 3463 §3.2 and §3.5, RFC 7505 §4.2. */
+const CODES: Readonly<Record<NoRouteCause, readonly [code: number, enhanced: string]>> = {
+  // X.4.3: directory server failure.
+  DnsFailure: [451, '4.4.3'],
+  // X.1.2: bad destination system address.
+  NoDomain: [550, '5.1.2'],
+  NullMx: [556, '5.1.10'],
+  // X.4.4: unable to route.
+  NoAddress: [550, '5.4.4'],
+  OtherFamily: [451, '4.4.4'],
+  Forbidden: [550, '5.4.4'],
+};
+
+export function noRoute(cause: NoRouteCause, domain: string, text: string): NoRoute {
+  const [code, enhanced] = CODES[cause];
+  const kind = enhanced.startsWith('5') ? 'permanent' : 'transient';
+  return { kind, domain, reply: { code, enhanced, text, host: '' } };
+}
+
+/** The same where the user's own configuration is at fault: mail waits until it is mended instead of being returned. */
+export function transientNoRoute(cause: NoRouteCause, domain: string, text: string): NoRoute {
+  const enhanced = CODES[cause][1].replace(/^5/, '4');
+  return { kind: 'transient', domain, reply: { code: 451, enhanced, text, host: '' } };
+}
