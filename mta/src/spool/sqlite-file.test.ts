@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { PAGE_BYTES } from './sqlite-batch.ts';
-import { openSpoolFile } from './sqlite-file.ts';
+import { openSpoolFile, placeOf } from './sqlite-file.ts';
 
 function fileOf(context: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-spool-'));
@@ -82,16 +82,16 @@ test('pieces of a message that was never completed do not fill the disk for ever
   const path = fileOf(context);
   const database = openSpoolFile({ path });
   database.exec(
-    `INSERT INTO message VALUES (1, 'whole', 1, 1, '{}', x''); INSERT INTO part VALUES (1, 0, x'00'), (2, 0, x'00')`,
+    `INSERT INTO message VALUES (1, 'whole', 1, '{}'); INSERT INTO piece VALUES (${placeOf(1, 0)}, x'00'), (${placeOf(2, 0)}, x'00'), (${placeOf(2, 1)}, x'00'); INSERT INTO unfinished VALUES (2)`,
   );
   database.close();
   const again = openSpoolFile({ path });
   assert.deepEqual(
     again
-      .prepare('SELECT sequence FROM part')
+      .prepare('SELECT place FROM piece')
       .all()
-      .map(({ sequence }) => sequence),
-    [1],
+      .map(({ place }) => place),
+    [placeOf(1, 0)],
   );
   again.close();
 });

@@ -11,19 +11,26 @@ const CACHE_KIB = 64 * 1024;
 const CHECKPOINT_PAGES = 2048;
 
 /**
- * A message with one group (the usual case) is one INSERT and one DELETE; the rows of the other tables exist only for what is
- * more than that. The body is the last column, so a replay does not read it.
+ * A message with one group (the usual case) is two INSERTs and two DELETEs; the rows of `deferred` and `done` exist only for what is
+ * more than that, those of `unfinished` while the pieces of a large message come in. Bodies are apart from what a restart reads. A piece's place is its message's sequence and its number, see {@link placeOf}.
  */
 const SCHEMA = `
-  CREATE TABLE message (
-    sequence INTEGER PRIMARY KEY, id TEXT NOT NULL, groups INTEGER NOT NULL, parts INTEGER NOT NULL, envelope TEXT NOT NULL, body BLOB NOT NULL
-  ) STRICT;
-  CREATE TABLE part (sequence INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (sequence, part)) STRICT;
+  CREATE TABLE message (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL, groups INTEGER NOT NULL, envelope TEXT NOT NULL) STRICT;
+  CREATE TABLE piece (place INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+  CREATE TABLE unfinished (sequence INTEGER PRIMARY KEY) STRICT;
   CREATE TABLE deferred (sequence INTEGER NOT NULL, grp INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (sequence, grp)) STRICT, WITHOUT ROWID;
   CREATE TABLE done (sequence INTEGER NOT NULL, grp INTEGER NOT NULL, PRIMARY KEY (sequence, grp)) STRICT, WITHOUT ROWID;
   CREATE TABLE promised (next_sequence INTEGER NOT NULL) STRICT;
   INSERT INTO promised VALUES (1);
 `;
+
+/** Pieces that a message may have: 4 GiB. */
+const MAX_PIECES = 1024;
+
+/** Where a piece is stored; `placeOf(sequence + 1, 0) - 1` is the last place of a message. Sequences up to 2^43 fit: a century at 2,000 a second. */
+export function placeOf(sequence: number, piece: number): number {
+  return sequence * MAX_PIECES + piece;
+}
 
 /** Why a file cannot be the spool. */
 export class SpoolOpenError extends Error {
@@ -34,6 +41,16 @@ export class SpoolOpenError extends Error {
     this.problem = problem;
   }
 }
+
+/** Pieces of messages that were never completed. */
+const FORGET_UNFINISHED = `
+  BEGIN IMMEDIATE;
+  DELETE FROM piece WHERE place IN (
+    SELECT place FROM unfinished JOIN piece ON place BETWEEN sequence * ${MAX_PIECES} AND (sequence + 1) * ${MAX_PIECES} - 1
+  );
+  DELETE FROM unfinished;
+  COMMIT;
+`;
 
 /**
  * Opens the database of a spool, or makes one of a file that is empty or not there. A file of another program is not written to.
@@ -56,8 +73,7 @@ export function openSpoolFile({ path, maxPages }: StoreOptions): DatabaseSync {
       const head = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`;
       database.exec(`BEGIN IMMEDIATE; ${SCHEMA} ${head}; COMMIT`);
     }
-    // Pieces of messages that were never completed.
-    database.exec('DELETE FROM part WHERE sequence NOT IN (SELECT sequence FROM message)');
+    database.exec(FORGET_UNFINISHED);
     return database;
   } catch (error) {
     database?.close();

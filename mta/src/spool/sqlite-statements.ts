@@ -10,14 +10,14 @@ export function prepareStatements(database: DatabaseSync) {
     commit: sql('COMMIT'),
     rollback: sql('ROLLBACK'),
 
-    insert: sql(
-      'INSERT INTO message (sequence, id, groups, parts, envelope, body) VALUES (?, ?, ?, ?, ?, ?)',
-    ),
-    insertPart: sql('INSERT INTO part (sequence, part, bytes) VALUES (?, ?, ?)'),
-    /** One group, one piece, one statement. */
-    deleteSimple: sql('DELETE FROM message WHERE sequence = ? AND id = ? AND groups = 1 AND parts = 0'),
+    insert: sql('INSERT INTO message (sequence, id, groups, envelope) VALUES (?, ?, ?, ?)'),
+    insertPiece: sql('INSERT INTO piece (place, bytes) VALUES (?, ?)'),
+    /** Before the first of several pieces; taken back with the last. */
+    insertUnfinished: sql('INSERT INTO unfinished (sequence) VALUES (?)'),
+    deleteUnfinished: sql('DELETE FROM unfinished WHERE sequence = ?'),
+    deleteSingle: sql('DELETE FROM message WHERE sequence = ? AND id = ? AND groups = 1'),
     deleteMessage: sql('DELETE FROM message WHERE sequence = ?'),
-    deleteParts: sql('DELETE FROM part WHERE sequence = ?'),
+    deletePieces: sql('DELETE FROM piece WHERE place BETWEEN ? AND ?'),
     shape: sql('SELECT groups FROM message WHERE sequence = ? AND id = ?'),
     idOf: sql('SELECT id FROM message WHERE sequence = ?'),
 
@@ -38,8 +38,8 @@ export function prepareStatements(database: DatabaseSync) {
     page: sql(
       'SELECT sequence, id, groups, envelope FROM message WHERE sequence > ? ORDER BY sequence LIMIT ?',
     ),
-    read: sql('SELECT id, parts, envelope, body FROM message WHERE sequence = ?'),
-    partsOf: sql('SELECT bytes FROM part WHERE sequence = ? ORDER BY part'),
+    read: sql('SELECT id, envelope FROM message WHERE sequence = ?'),
+    piecesOf: sql('SELECT bytes FROM piece WHERE place BETWEEN ? AND ? ORDER BY place'),
 
     promised: sql('SELECT next_sequence FROM promised'),
     promise: sql('UPDATE promised SET next_sequence = ?'),

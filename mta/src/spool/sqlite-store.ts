@@ -14,7 +14,7 @@ import {
   type StoreOptions,
   type StoreUsage,
 } from './sqlite-batch.ts';
-import { isFull, openSpoolFile } from './sqlite-file.ts';
+import { isFull, openSpoolFile, placeOf } from './sqlite-file.ts';
 import { prepareStatements, type Statements } from './sqlite-statements.ts';
 
 /** Sequences are promised in blocks, so that none is used twice, whatever was deleted before a crash. */
@@ -159,12 +159,14 @@ export class SqliteStore {
       bodies === undefined ? EMPTY : new Uint8Array(bodies, offset, length);
     for (const { sequence, part, offset, length } of parts) {
       this.#promise(sequence);
-      this.#sql.insertPart.run(sequence, part, slice(offset, length));
+      if (part === 0) this.#sql.insertUnfinished.run(sequence);
+      this.#sql.insertPiece.run(placeOf(sequence, part), slice(offset, length));
     }
-    for (const row of appends) {
-      this.#promise(row.sequence);
-      const { insert } = this.#sql;
-      insert.run(row.sequence, row.id, row.groups, row.parts, row.envelope, slice(row.offset, row.length));
+    for (const { sequence, id, groups, parts: before, envelope, offset, length } of appends) {
+      this.#promise(sequence);
+      this.#sql.insert.run(sequence, id, groups, envelope);
+      this.#sql.insertPiece.run(placeOf(sequence, before), slice(offset, length));
+      if (before > 0) this.#sql.deleteUnfinished.run(sequence);
       this.#counts.messages++;
     }
   }
@@ -186,8 +188,9 @@ export class SqliteStore {
   }
 
   #done({ sequence, id, group }: BatchOutcome): boolean {
-    if (group === 0 && this.#sql.deleteSimple.run(sequence, id).changes === 1) {
+    if (group === 0 && this.#sql.deleteSingle.run(sequence, id).changes === 1) {
       this.#counts.messages--;
+      this.#deletePieces(sequence);
       this.#deleteStates(sequence);
       return true;
     }
@@ -216,15 +219,21 @@ export class SqliteStore {
   /** Also what is there of a message whose last piece never came. */
   #withdraw({ sequence, id }: BatchReference): void {
     const row = this.#sql.idOf.get(sequence);
-    if (row === undefined) this.#sql.deleteParts.run(sequence);
-    else if (row.id === id) this.#delete(sequence);
+    if (row === undefined) {
+      this.#deletePieces(sequence);
+      this.#sql.deleteUnfinished.run(sequence);
+    } else if (row.id === id) this.#delete(sequence);
   }
 
   #delete(sequence: number): void {
     this.#counts.messages -= Number(this.#sql.deleteMessage.run(sequence).changes);
     this.#sql.deleteDone.run(sequence);
-    this.#sql.deleteParts.run(sequence);
+    this.#deletePieces(sequence);
     this.#deleteStates(sequence);
+  }
+
+  #deletePieces(sequence: number): void {
+    this.#sql.deletePieces.run(placeOf(sequence, 0), placeOf(sequence + 1, 0) - 1);
   }
 
   #deleteStates(sequence: number): void {
@@ -246,11 +255,9 @@ export class SqliteStore {
     const row = this.#sql.read.get(sequence);
     if (row === undefined || (id !== '' && row.id !== id)) return undefined;
     const pieces: Uint8Array<ArrayBuffer>[] = [];
-    if (Number(row.parts) > 0) {
-      for (const { bytes } of this.#sql.partsOf.iterate(sequence))
-        if (bytes instanceof Uint8Array) pieces.push(bytes);
+    for (const { bytes } of this.#sql.piecesOf.iterate(placeOf(sequence, 0), placeOf(sequence + 1, 0) - 1)) {
+      if (bytes instanceof Uint8Array) pieces.push(bytes);
     }
-    if (row.body instanceof Uint8Array) pieces.push(row.body);
     return { envelope: String(row.envelope), pieces };
   }
 

@@ -10,10 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import type { Envelope } from '../envelope.ts';
-import { newMessageId } from '../message-id.ts';
 import type { Outcome, Spool } from '../spool.ts';
 import { openSqliteSpool } from '../sqlite-spool.ts';
+import { benchEnvelope } from './envelope.ts';
 import { openInThread } from './in-thread-spool.ts';
 
 const { values, positionals } = parseArgs({
@@ -91,7 +90,7 @@ async function relay(store: Store, sizeBytes: number, messages: number): Promise
       started++;
       const body = [];
       for (let at = 0; at < sizeBytes; at += CHUNK_BYTES) body.push(bytes.subarray(at, at + CHUNK_BYTES));
-      const stored = await store.append(envelopeOf(sizeBytes), body);
+      const stored = await store.append(benchEnvelope(sizeBytes), body);
       if ('refused' in stored) throw new Error(stored.reason);
       outcomes.push({ kind: 'done', reference: stored, group: 0 });
       recording ??= record();
@@ -100,23 +99,4 @@ async function relay(store: Store, sizeBytes: number, messages: number): Promise
 
   await Promise.all(Array.from({ length: inFlight }, session));
   await recording;
-}
-
-function envelopeOf(sizeBytes: number): Envelope {
-  const nowMs = Date.now();
-  return {
-    id: newMessageId(nowMs),
-    sender: 'bounces+1234567@mail.shop.example',
-    recipients: ['somebody.with.a.name@gmail.example'],
-    tenant: 'shop',
-    campaign: 'autumn-sale',
-    class: '',
-    acceptedAtMs: nowMs,
-    notBeforeMs: 0,
-    expireAtMs: 0,
-    sizeBytes,
-    eightBit: false,
-    smtputf8: false,
-    origin: 'smtp [192.0.2.1] user=shop',
-  };
 }
