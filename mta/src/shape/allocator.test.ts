@@ -132,6 +132,33 @@ describe('slots', () => {
     assert.equal(served, true);
   });
 
+  test('a session that frees two limits at once serves the oldest of both lines', () => {
+    const allocator = new Allocator();
+    const site = key('a-site', { connections: 1 });
+    const tenant = key('tenant', { connections: 1 }, true);
+    allocator.demandSlots('pod', 1, [site, tenant], FRESH, 0);
+    const grant = grantOf(allocator.drain());
+    allocator.demandSlots('pod', 2, [tenant], { priority: 0, waitedMs: 100 }, 100);
+    allocator.demandSlots('pod', 3, [site, tenant], FRESH, 100);
+    allocator.drain();
+    allocator.releaseSlots('pod', grant, 200);
+    assert.deepEqual(granted(allocator.drain()), ['pod:2']);
+  });
+
+  test('a limit at rest that somebody names who waits for another one is not forgotten and counted twice', () => {
+    const allocator = new Allocator();
+    const site = key('site', { connections: 1 });
+    const tenant = key('tenant', { connections: 1 }, true);
+    allocator.demandSlots('pod', 1, [site], FRESH, 0);
+    const grant = grantOf(allocator.drain());
+    allocator.demandSlots('pod', 2, [site, tenant], FRESH, 0);
+    allocator.advance(60_000);
+    allocator.demandSlots('pod', 3, [tenant], FRESH, 60_000);
+    assert.deepEqual(granted(allocator.drain()), ['pod:3']);
+    allocator.releaseSlots('pod', grant, 60_001);
+    assert.deepEqual(granted(allocator.drain()), []);
+  });
+
   test('lowered bounds end no connection and let none in until enough have ended; raised ones wake who waits', () => {
     const allocator = new Allocator();
     for (const id of [1, 2, 3]) allocator.demandSlots('pod', id, [key('site', { connections: 3 })], FRESH, 0);

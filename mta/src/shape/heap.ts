@@ -6,7 +6,8 @@
 export class Heap<T extends object> {
   readonly #before: (one: T, other: T) => boolean;
   readonly #items: T[] = [];
-  readonly #places = new Map<T, number>();
+  /** Made with the first item: most lines are empty for ever. */
+  #places: Map<T, number> | undefined;
 
   /** `before(a, b)` must order strictly and must not change for items inside; call `push` again for one whose order changed. */
   constructor(before: (one: T, other: T) => boolean) {
@@ -22,7 +23,7 @@ export class Heap<T extends object> {
   }
 
   has(item: T): boolean {
-    return this.#places.has(item);
+    return this.#places?.has(item) ?? false;
   }
 
   [Symbol.iterator](): IterableIterator<T> {
@@ -31,7 +32,7 @@ export class Heap<T extends object> {
 
   /** Adds an item, or moves one that is inside to where it belongs now. */
   push(item: T): void {
-    const place = this.#places.get(item);
+    const place = this.#places?.get(item);
     if (place !== undefined) {
       this.#down(item, this.#up(item, place));
       return;
@@ -48,9 +49,9 @@ export class Heap<T extends object> {
 
   /** `false` = it was not inside. */
   delete(item: T): boolean {
-    const place = this.#places.get(item);
+    const place = this.#places?.get(item);
     if (place === undefined) return false;
-    this.#places.delete(item);
+    this.#places?.delete(item);
     const last = this.#items.pop();
     if (last !== undefined && last !== item) this.#down(last, this.#up(last, place));
     return true;
@@ -88,6 +89,7 @@ export class Heap<T extends object> {
 
   #put(item: T, place: number): void {
     this.#items[place] = item;
+    this.#places ??= new Map();
     this.#places.set(item, place);
   }
 }

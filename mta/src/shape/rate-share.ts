@@ -1,5 +1,6 @@
 import { Bucket, ROUNDING } from './bucket.ts';
 import { isSlow } from './burst.ts';
+import { ClientMap } from './client-map.ts';
 import type { AllocatorEffect, ClientId, LeasePart, RateAddress } from './effect.ts';
 import { NO_PART, type ShareClaim, type SharePart, shareOut } from './share-out.ts';
 import { rankMs } from './turn-order.ts';
@@ -61,9 +62,9 @@ export class RateShare {
   #ratePerMs: number;
   #burst: number;
   readonly #pool: Bucket;
-  readonly #holdings = new Map<ClientId, Holding>();
-  readonly #contenders = new Map<ClientId, Contender>();
-  readonly #lastServedMs = new Map<ClientId, number>();
+  readonly #holdings = new ClientMap<Holding>();
+  readonly #contenders = new ClientMap<Contender>();
+  readonly #lastServedMs = new ClientMap<number>();
   #rebalancedAtMs = Number.NEGATIVE_INFINITY;
   /** When `plan` has something to do that only time brings; Infinity = nothing. */
   planAtMs = Number.POSITIVE_INFINITY;
@@ -341,7 +342,7 @@ export class RateShare {
 
   #settlePool(): void {
     let { ratePerMs, capacity } = { ratePerMs: this.#ratePerMs, capacity: this.#burst };
-    for (const holding of this.#holdings.values()) {
+    for (const [, holding] of this.#holdings) {
       ratePerMs -= holding.ratePerMs;
       capacity -= holding.capacity;
     }

@@ -193,6 +193,18 @@ describe('transactions', () => {
     assert.equal(refused(shaper.takeTransaction(keys, big, waiter(), 0)).retryAtMs, 3_000);
   });
 
+  test('small messages do not eat the tokens that a large one ahead of them is waiting for', () => {
+    const shaper = createShaper();
+    const keys = keysOf(limit('k', { recipientRate: perSecond(10), burst: 10 }));
+    const large = waiter('', [], 0, 1);
+    const small = waiter('', [], 0, 2);
+    assert.ok(shaper.takeTransaction(keys, { recipients: 6, sizeBytes: 1 }, small, 0).granted);
+    refused(shaper.takeTransaction(keys, { recipients: 8, sizeBytes: 1 }, large, 5));
+    refused(shaper.takeTransaction(keys, ONE, small, 6));
+    shaper.advance(400);
+    assert.ok(shaper.takeTransaction(keys, { recipients: 8, sizeBytes: 1 }, large, 400).granted);
+  });
+
   test('100/h is one every 36 s', () => {
     const shaper = createShaper();
     const keys = keysOf(limit('k', { messageRate: { count: 100, periodMs: 3_600_000 } }));

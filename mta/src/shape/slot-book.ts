@@ -118,7 +118,7 @@ export class SlotBook {
 
   #tellWanted(slots: Slots): void {
     slots.wanted = true;
-    for (const client of slots.heldBy.keys()) this.#emit({ type: 'slotWanted', client, keyId: slots.keyId });
+    for (const [client] of slots.heldBy) this.#emit({ type: 'slotWanted', client, keyId: slots.keyId });
   }
 
   #tellWhetherServed(slots: Slots): void {
@@ -128,7 +128,7 @@ export class SlotBook {
     }
     if (!slots.wanted) return;
     slots.wanted = false;
-    for (const client of slots.heldBy.keys()) this.#emit({ type: 'slotServed', client, keyId: slots.keyId });
+    for (const [client] of slots.heldBy) this.#emit({ type: 'slotServed', client, keyId: slots.keyId });
   }
 }
 

@@ -1,3 +1,4 @@
+import { ClientMap } from './client-map.ts';
 import type { ClientId } from './effect.ts';
 import { Heap } from './heap.ts';
 import { goesBefore, type InLine, rankMs } from './turn-order.ts';
@@ -28,10 +29,10 @@ export class Slots {
   named = 0;
   /** Its holders were told that somebody waits. */
   wanted = false;
-  readonly heldBy = new Map<ClientId, number>();
+  readonly heldBy = new ClientMap<number>();
   #waiting = 0;
-  readonly #lines = new Map<ClientId, Heap<SlotDemand>>();
-  readonly #lastGrantMs = new Map<ClientId, number>();
+  readonly #lines = new ClientMap<Heap<SlotDemand>>();
+  readonly #lastGrantMs = new ClientMap<number>();
 
   constructor(keyId: string, bound: number) {
     this.keyId = keyId;
@@ -86,7 +87,7 @@ export class Slots {
    */
   next(): SlotDemand | undefined {
     let best: SlotDemand | undefined;
-    for (const line of this.#lines.values()) {
+    for (const [, line] of this.#lines) {
       const head = line.first;
       if (head !== undefined && (best === undefined || this.#goesBefore(head, best))) best = head;
     }
