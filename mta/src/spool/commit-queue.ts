@@ -11,6 +11,7 @@ import {
   MAX_BATCH_BYTES,
   PART_BYTES,
 } from './sqlite-batch.ts';
+import { batchOutcome } from './stored-form.ts';
 
 /** An append that waits for its commit. */
 export interface WaitingAppend {
@@ -227,10 +228,4 @@ function rowOf(
     offset,
     length,
   };
-}
-
-function batchOutcome(outcome: Outcome): BatchOutcome {
-  const { reference, group } = outcome;
-  const state = outcome.kind === 'done' ? undefined : JSON.stringify(outcome.state);
-  return { sequence: reference.sequence, id: reference.id, group, state };
 }

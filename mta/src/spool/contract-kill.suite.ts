@@ -19,6 +19,7 @@ interface Told {
     string,
     { readonly sequence: number; readonly seed: number; readonly sizeBytes: number }
   >;
+  readonly sequences: Set<number>;
   readonly doneSaid: Set<string>;
   readonly doneKept: Set<string>;
   readonly attempts: Map<string, number>;
@@ -31,7 +32,13 @@ export function killedOwnerTests(kept: Kept): void {
     async (opened) => {
       await opened.spool.close();
       const random = randomNumbers(SEED);
-      const told: Told = { stored: new Map(), doneSaid: new Set(), doneKept: new Set(), attempts: new Map() };
+      const told: Told = {
+        stored: new Map(),
+        sequences: new Set(),
+        doneSaid: new Set(),
+        doneKept: new Set(),
+        attempts: new Map(),
+      };
       for (let kill = 0; kill < KILLS; kill++) {
         await ownUntilKilled(opened, told, random(), 200 + (random() % 600));
         await check(opened, told);
@@ -59,8 +66,12 @@ async function ownUntilKilled(opened: OpenedSpool, told: Told, seed: number, lin
 function hear(told: Told, line: string): void {
   const [word, id = '', ...numbers] = line.split(' ');
   const [first = 0, second = 0, third = 0] = numbers.map(Number);
-  if (word === 'stored') told.stored.set(id, { sequence: first, seed: second, sizeBytes: third });
-  else if (word === 'saying-done') told.doneSaid.add(id);
+  if (word === 'stored') {
+    assert.ok(!told.sequences.has(first), 'a place was given to two messages');
+    told.sequences.add(first);
+    told.stored.set(id, { sequence: first, seed: second, sizeBytes: third });
+  }
+  if (word === 'saying-done') told.doneSaid.add(id);
   else if (word === 'done') told.doneKept.add(id);
   else if (word === 'deferred') told.attempts.set(id, first);
 }

@@ -1,6 +1,6 @@
 /**
  * The store's thread with faults: carries out what `<path>.fault` says, then goes on as the real one. One fault a file:
- * `die-before-commit`, `die-after-commit` (once), `stall MS` (once), `free BYTES` (until the file is gone).
+ * `die-before-commit`, `die-after-commit` (once), `stall MS` (once), `free BYTES` and `no-outcomes` (until the file is gone).
  */
 import { existsSync, readFileSync, unlinkSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -13,7 +13,7 @@ function fault(word: string): string | undefined {
   if (!existsSync(file)) return undefined;
   const [name, value = ''] = readFileSync(file, 'utf8').split(' ');
   if (name !== word) return undefined;
-  if (name !== 'free') unlinkSync(file);
+  if (name !== 'free' && name !== 'no-outcomes') unlinkSync(file);
   return value;
 }
 
@@ -31,6 +31,10 @@ const say = port.postMessage.bind(port);
 const sayOrFail = (answer: Answer, transfer: ArrayBuffer[] = []): void => {
   if (answer.kind === 'batch' && fault('die-after-commit') !== undefined)
     throw new Error('died after the commit');
+  if (answer.kind === 'batch' && fault('no-outcomes') !== undefined) {
+    say({ ...answer, outcomeFailure: { refused: 'full', reason: 'no room for outcomes' } }, transfer);
+    return;
+  }
   const freeBytes = fault('free');
   const isMeasured = answer.kind === 'batch' || answer.kind === 'measured';
   if (freeBytes !== undefined && isMeasured) {

@@ -126,6 +126,20 @@ test('a disk that hangs never holds a client longer than the time-out, and what 
   assert.deepEqual(await afterRestart(faulty), [later]);
 });
 
+test('a disk too full even for deletions can be left: closing does not wait for it', async (context) => {
+  const faulty = await openFaulty(context, { appendTimeoutMs: 200 });
+  const { spool } = faulty;
+  const kept = stored(await spool.append(envelopeOf(), bodyOf(1, 100)));
+  faulty.fault('stall 600');
+  const late = spool.append(envelopeOf(), bodyOf(2, 100));
+  await new Promise((resolve) => setImmediate(resolve));
+  const record = spool.record([done(kept)]);
+  refusal(await late);
+  faulty.fault('no-outcomes');
+  await assert.rejects(record, /no room/);
+  await spool.close();
+});
+
 test('mail is refused as full while too little is free, and taken again as soon as there is room', async (context) => {
   const { spool, fault } = await openFaulty(context, { minFreeBytes: 1_000_000 });
   fault('free 1000000');
@@ -205,6 +219,8 @@ test('a disk that reports errors: mail is refused, and taken again when the disk
     process.off('SIGXFSZ', ignore);
   }
   const later = await appendInTime(spool);
+  // A new owner begins a new block of sequences: after an error what counts is what is on the disk, not what a cache remembers.
+  assert.ok(later.sequence >= 100_000, 'the file was opened again');
   assert.deepEqual(await replayed(spool), [kept, later]);
   assert.deepEqual(await afterRestart(faulty), [kept, later]);
 });

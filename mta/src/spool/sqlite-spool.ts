@@ -1,7 +1,7 @@
 import { SluiceError } from '@sluice/crds';
 import { type BatchUnderWay, CommitQueue, type WaitingAppend } from './commit-queue.ts';
 import type { Envelope, MessageBody } from './envelope.ts';
-import type { GroupState } from './recipient-group.ts';
+import { settleReads, settleRecords } from './settlement.ts';
 import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
 import type {
   Answer,
@@ -9,12 +9,12 @@ import type {
   OpenAnswer,
   OpenProblem,
   PageAnswer,
-  StoredBytes,
   StoredRow,
   StoreFailure,
   StoreOptions,
 } from './sqlite-batch.ts';
 import { type Opened, REOPEN_PAUSE_MS, StoreThread } from './store-thread.ts';
+import { storedMessage } from './stored-form.ts';
 
 /** A client waits at most so long for its 250 (DESIGN §4.2). */
 export const APPEND_TIMEOUT_MS = 5_000;
@@ -237,7 +237,10 @@ class SqliteSpool implements Spool {
     this.#queue.giveBack(answer.bodies);
     if (underWay === undefined) return;
     const { appendFailure, outcomeFailure, readFailure } = answer;
-    if (outcomeFailure === undefined) this.#queue.forgetWithdrawn(underWay.batch.withdrawn);
+    // At the end of the process they cannot be tried for ever.
+    if (outcomeFailure === undefined || this.#closing !== undefined) {
+      this.#queue.forgetWithdrawn(underWay.batch.withdrawn);
+    }
     if (appendFailure !== undefined && underWay.unfinished !== undefined) {
       this.#refuseUnfinished(underWay.unfinished, appendFailure);
     }
@@ -245,8 +248,9 @@ class SqliteSpool implements Spool {
     const isBroken = [appendFailure, outcomeFailure, readFailure].some(
       (each) => each?.refused === 'unavailable',
     );
-    // The next batch goes first: the store works while the answers are handed out. A broken store says so next.
-    if (!isBroken) this.#send();
+    // The next batch goes first: the store works while the answers are handed out. A broken store says so next, a full one is left
+    // alone until the next tick.
+    if (!isBroken && outcomeFailure === undefined) this.#send();
     for (const append of underWay.appends) this.#settleAppend(append, appendFailure);
     settleRecords(underWay, answer);
     settleReads(underWay, answer);
@@ -272,6 +276,7 @@ class SqliteSpool implements Spool {
 
   #tick(nowMs: number): void {
     this.#refuseLate(nowMs);
+    if (this.#closing !== undefined || !this.#queue.isEmpty) this.#schedule();
     if (this.#state.kind === 'down' && nowMs >= this.#state.againAtMs) void this.#reopen(this.#state.reason);
     else if (this.#state.kind === 'open' && nowMs - this.#measuredAtMs >= MEASURE_EVERY_MS) {
       // Not only with a batch: while everything is refused as full there is none.
@@ -364,38 +369,4 @@ class SqliteSpool implements Spool {
     if (failure === undefined) waiting?.resolve(rows);
     else waiting?.reject(new Error(failure.reason));
   }
-}
-
-function settleRecords({ records }: BatchUnderWay, { outcomeFailure, mismatched }: BatchAnswer): void {
-  let end = 0;
-  for (const { outcomes, resolve, reject } of records) {
-    const start = end;
-    end += outcomes.length;
-    if (outcomeFailure !== undefined) reject(new Error(outcomeFailure.reason));
-    else if (mismatched.length === 0) resolve({ mismatched: 0 });
-    else resolve({ mismatched: mismatched.filter((position) => position >= start && position < end).length });
-  }
-}
-
-function settleReads({ reads }: BatchUnderWay, { readFailure, reads: found }: BatchAnswer): void {
-  for (const [position, { resolve, reject }] of reads.entries()) {
-    if (readFailure !== undefined) reject(new Error(readFailure.reason));
-    else if (position < found.length) resolve(readMessage(found[position]));
-  }
-}
-
-function readMessage(
-  stored: StoredBytes | undefined,
-): { readonly envelope: Envelope; readonly body: MessageBody } | undefined {
-  if (stored === undefined) return undefined;
-  const body = stored.pieces.map(({ buffer, byteOffset, length }) => Buffer.from(buffer, byteOffset, length));
-  return { envelope: JSON.parse(stored.envelope), body };
-}
-
-function storedMessage({ sequence, id, groups, envelope, done, states }: StoredRow): StoredMessage {
-  const live = new Map<number, GroupState | undefined>();
-  for (let group = 0; group < groups; group++) live.set(group, undefined);
-  for (const { group, state } of states) live.set(group, JSON.parse(state));
-  for (const group of done) live.delete(group);
-  return { reference: { sequence, id }, envelope: JSON.parse(envelope), live };
 }
