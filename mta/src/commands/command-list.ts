@@ -5,4 +5,16 @@ import type { CommandEntry } from './command-line.ts';
  *
  * `{ name: 'run', summary: 'Run the mail transfer agent', load: async () => (await import('./run.ts')).run }`
  */
-export const COMMANDS: readonly CommandEntry[] = [];
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'run', summary: 'Run the mail transfer agent', load: async () => (await import('./run.ts')).run },
+  {
+    name: 'sink',
+    summary: 'Run a host that takes mail as a provider does',
+    load: async () => (await import('./sink.ts')).sink,
+  },
+  {
+    name: 'blast',
+    summary: 'Send test mail, and measure how it is accepted',
+    load: async () => (await import('./blast.ts')).blast,
+  },
+];

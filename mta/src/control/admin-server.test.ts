@@ -2,28 +2,26 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { SluiceError } from '@sluice/crds';
 import type { Logger, Problem, ResourceState } from '../config/mod.ts';
+import type { LaneView } from '../dispatch/mod.ts';
 import { type AdminServer, startAdminServer } from './admin-server.ts';
 import { configurationCheck, drainingCheck, listenerCheck, spoolCheck } from './checks.ts';
-import type { LaneRow } from './lane-row.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
 
 const logged: string[] = [];
 const log = (_fields: object, message: string) => void logged.push(message);
 const logger: Logger = { debug: log, info: log, warn: log, error: log, child: () => logger };
 
-const lane: LaneRow = {
-  pool: 'shared',
+const lane: LaneView = {
+  pool: 'shared-a',
   site: 'mx.example',
-  group: '',
-  queued: 3,
-  inFlight: 1,
-  connections: 1,
-  connectionLimit: 5,
-  delivered: 9,
-  deferred: 0,
-  bounced: 0,
-  oldestAgeMs: 1200,
-  lastReply: '421 4.7.28 slow down',
+  ready: 10,
+  asleep: 0,
+  waiting: 2,
+  inFlight: 3,
+  connections: 3,
+  connectionsPerSource: { 'ip-1': 3 },
+  oldestAgeMs: 1500,
+  lastReply: '421 4.7.28 unusual rate of mail',
 };
 
 const servers: AdminServer[] = [];
@@ -37,7 +35,7 @@ async function start(checks: readonly ReadinessCheck[], failingMetrics = false):
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
       render: () => (failingMetrics ? Promise.reject(new Error('no numbers')) : Promise.resolve('up 1\n')),
     },
-    queue: (limit) => ({ lanes: [lane, lane, lane].slice(0, limit) }),
+    queue: (limit) => ({ entries: 45, lanes: [lane, lane, lane].slice(0, limit) }),
     logger,
   });
   servers.push(server);
@@ -136,8 +134,8 @@ test('Prometheus reads the text format by its content type', async () => {
 
 test('the queue view is bounded by limit, and a bad limit is refused with words', async () => {
   const url = await start([]);
-  assert.deepEqual(await (await fetch(`${url}/queue?limit=2`)).json(), { lanes: [lane, lane] });
-  assert.deepEqual(await (await fetch(`${url}/queue`)).json(), { lanes: [lane, lane, lane] });
+  assert.deepEqual(await (await fetch(`${url}/queue?limit=2`)).json(), { entries: 45, lanes: [lane, lane] });
+  assert.deepEqual(await (await fetch(`${url}/queue`)).json(), { entries: 45, lanes: [lane, lane, lane] });
   const refused = await fetch(`${url}/queue?limit=many`);
   assert.equal(refused.status, 400);
   assert.match(await refused.text(), /limit must be integer/);
@@ -156,7 +154,7 @@ test('a taken port stops the start with a cure', async () => {
   const address = { host: '127.0.0.1', port: Number(url.port) };
   const metrics = { contentType: 'text/plain', render: async () => '' };
   await assert.rejects(
-    startAdminServer({ address, checks: [], metrics, queue: () => ({ lanes: [] }), logger }),
+    startAdminServer({ address, checks: [], metrics, queue: () => ({ entries: 0, lanes: [] }), logger }),
     (error) =>
       error instanceof SluiceError &&
       error.code === 'SLUICE_LISTEN_FAILED' &&

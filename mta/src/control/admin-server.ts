@@ -1,7 +1,7 @@
 import { SluiceError } from '@sluice/crds';
 import fastify, { type FastifyInstance } from 'fastify';
 import { formatHostPort, type HostPort, type Logger } from '../config/mod.ts';
-import type { QueueView } from './lane-row.ts';
+import type { QueueView } from '../dispatch/mod.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
 
 /** Lanes that `GET /queue` shows unless `?limit=` asks for another number. */

@@ -1,5 +1,4 @@
 /** The admin side of an MTA: probes, metrics, views of the queue. */
 export { type AdminServer, type AdminServerOptions, startAdminServer } from './admin-server.ts';
 export { configurationCheck, drainingCheck, listenerCheck, spoolCheck } from './checks.ts';
-export type { LaneRow, QueueView } from './lane-row.ts';
 export { type CheckResult, type Readiness, type ReadinessCheck, readiness } from './readiness.ts';

@@ -29,6 +29,7 @@ export class Ledger {
   readonly #sources = new Map<string, SourceRecord>();
   readonly #runs = new Map<string, Uint8Array>();
   readonly #others = new Map<string, number>();
+  readonly #refused = new Set<string>();
   #delivered = 0;
   #duplicates = 0;
 
@@ -75,6 +76,21 @@ export class Ledger {
     const seen =
       parts === null ? this.#countText(recipient) : this.#countNumber(parts[1] ?? '', Number(parts[2]));
     if (seen > 1) this.#duplicates++;
+  }
+
+  /** A recipient was refused for good (5xx): the sender must report it, not try again. */
+  refused(recipient: string): void {
+    this.#refused.add(recipient.slice(0, recipient.lastIndexOf('@')));
+  }
+
+  /** Local parts that were refused for good. */
+  get refusedRecipients(): ReadonlySet<string> {
+    return this.#refused;
+  }
+
+  /** The runs of `sluice blast` seen so far: times delivered, by recipient number. */
+  get runs(): ReadonlyMap<string, Uint8Array> {
+    return this.#runs;
   }
 
   /** How often the recipient `<run>.<number>` got its message. */

@@ -38,8 +38,14 @@ export async function startSink(options: SinkOptions): Promise<Sink> {
     ledger.connected(source);
     open.add(socket);
     socket.on('error', () => socket.destroy());
+    // A session counts until the host itself ends it (221, 421), as providers count; or until the client is seen to be gone.
+    let counted = true;
+    const uncount = (): void => {
+      if (counted) source.connections--;
+      counted = false;
+    };
     socket.once('close', () => {
-      source.connections--;
+      uncount();
       open.delete(socket);
     });
     if (now() < memory.downUntilMs) {
@@ -48,10 +54,11 @@ export async function startSink(options: SinkOptions): Promise<Sink> {
     }
     if (behaviour.connections !== undefined && source.connections > behaviour.connections.atMost) {
       source.refusedConnections++;
+      uncount();
       socket.end(`${behaviour.connections.reply}\r\n`);
       return;
     }
-    const session = new SinkSession(socket, behaviour, ledger, source, memory, now);
+    const session = new SinkSession(socket, behaviour, ledger, source, memory, now, uncount);
     socket.on('data', (chunk: Buffer) => session.input(chunk));
     session.greet();
   });

@@ -23,6 +23,8 @@ export class SinkSession {
   readonly #source: SourceRecord;
   readonly #memory: SinkMemory;
   readonly #now: () => number;
+  /** Told when the host ends the session. */
+  readonly #ended: () => void;
   /** Bytes that are not consumed yet. */
   #pending: Buffer | undefined;
   #mode: 'command' | 'data' | 'bdat' = 'command';
@@ -46,6 +48,7 @@ export class SinkSession {
     source: SourceRecord,
     memory: SinkMemory,
     now: () => number,
+    ended: () => void,
   ) {
     this.#socket = socket;
     this.#behaviour = behaviour;
@@ -53,6 +56,7 @@ export class SinkSession {
     this.#source = source;
     this.#memory = memory;
     this.#now = now;
+    this.#ended = ended;
   }
 
   greet(): void {
@@ -148,7 +152,10 @@ export class SinkSession {
     if (this.#sender === undefined) return this.#answer('503 5.5.1 MAIL first');
     const recipient = pathOf(line);
     const refusal = this.#refusal(recipient);
-    if (refusal !== undefined) return this.#answer(refusal);
+    if (refusal !== undefined) {
+      if (refusal.startsWith('5')) this.#ledger.refused(recipient);
+      return this.#answer(refusal);
+    }
     this.#recipients.push(recipient);
     this.#answer('250 2.1.5 OK');
   }
@@ -297,6 +304,7 @@ export class SinkSession {
   #close(): void {
     this.#flush();
     this.#closed = true;
+    this.#ended();
     this.#socket.end();
   }
 }

@@ -1,0 +1,61 @@
+/**
+ * Benchmarks: one JSON object a line. `npm run bench`, `npm run bench -- relay`, `npm run bench -- index --short`.
+ * Figures are medians; the conditions are in the first line.
+ */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { benchIndex } from './index-bench.ts';
+import { benchRelay } from './relay-bench.ts';
+
+const BENCHES = ['relay', 'index'] as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    short: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '3' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+const unknown = positionals.find((name) => !BENCHES.some((bench) => bench === name));
+const runs = Number(values.runs);
+if (values.help || unknown !== undefined || !Number.isInteger(runs) || runs < 1) {
+  if (unknown !== undefined) process.stderr.write(`There is no benchmark "${unknown}".\n`);
+  process.stdout.write(
+    'Usage: npm run bench -- [relay] [index] [--runs N] [--short]\n\n' +
+      '  relay    accept, store, deliver over SMTP at 2, 10 and 100 KB: messages per second, CPU per message\n' +
+      '  index    the queue index at 1 and 10 million entries: bytes per entry, inserts and dues per second\n' +
+      '  --runs   runs of each relay size, the median is printed (default 3)\n' +
+      '  --short  a tenth of the messages, one run: to see that it works\n\n' +
+      'Example: npm run bench -- relay --runs 5\n',
+  );
+  process.exit(values.help ? 0 : 2);
+}
+
+const wanted = (name: (typeof BENCHES)[number]): boolean =>
+  positionals.length === 0 || positionals.includes(name);
+const print = (figures: unknown): void => {
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
+};
+
+print({
+  conditions: {
+    node: process.version,
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    date: new Date().toISOString(),
+    short: values.short,
+  },
+});
+if (wanted('relay')) {
+  for (const [sizeBytes, messages] of [
+    [2_048, 40_000],
+    [10_240, 20_000],
+    [102_400, 5_000],
+  ] as const) {
+    print(await benchRelay(sizeBytes, values.short ? messages / 10 : messages, values.short ? 1 : runs));
+  }
+}
+if (wanted('index')) {
+  for (const size of values.short ? [1_000_000] : [1_000_000, 10_000_000]) print(benchIndex(size));
+}

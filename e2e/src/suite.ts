@@ -1,0 +1,52 @@
+/**
+ * The whole test suite, phase by phase, each with its time: `npm test`. Unit tests run side by side, end-to-end tests one
+ * after the other, because they measure.
+ */
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+interface Phase {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly concurrency: number;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const find = (pattern: string): string[] => globSync(pattern, { cwd: root }).sort();
+
+const phases: readonly Phase[] = [
+  {
+    name: 'unit',
+    files: find('{crds,operator,mta}/src/**/*.test.ts').concat(
+      find('e2e/src/{internet,judge,harness,bench}/*.test.ts'),
+    ),
+    concurrency: 2,
+  },
+  { name: 'end to end', files: find('e2e/src/cases/*.test.ts'), concurrency: 1 },
+];
+
+let failed = false;
+for (const phase of phases) {
+  const startMs = performance.now();
+  process.stdout.write(`\n=== ${phase.name}: ${phase.files.length} files\n`);
+  const code = await run([
+    '--test',
+    `--test-concurrency=${phase.concurrency}`,
+    '--test-reporter=spec',
+    ...phase.files,
+  ]);
+  process.stdout.write(
+    `=== ${phase.name}: ${code === 0 ? 'passed' : 'FAILED'} in ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`,
+  );
+  if (code !== 0) failed = true;
+}
+process.exit(failed ? 1 : 0);
+
+function run(args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}

@@ -1,0 +1,242 @@
+import { readFileSync } from 'node:fs';
+import {
+  type HostPort,
+  type Logger,
+  type Settings,
+  type SmtpListenerSettings,
+  watchResources,
+} from '../config/mod.ts';
+import {
+  configurationCheck,
+  drainingCheck,
+  listenerCheck,
+  spoolCheck,
+  startAdminServer,
+} from '../control/mod.ts';
+import { openSession } from '../deliver/mod.ts';
+import { type AcceptRefusal, createReporter, Dispatcher, monotonicWallClock } from '../dispatch/mod.ts';
+import { dial } from '../egress/mod.ts';
+import {
+  type AcceptMessage,
+  passwordCheck,
+  type Rejection,
+  type SmtpListener,
+  startSmtpListener,
+} from '../intake/mod.ts';
+import { createEventSink, createMetrics, type Metrics } from '../report/mod.ts';
+import { createRouter } from '../route/mod.ts';
+import { createShaper } from '../shape/mod.ts';
+import { openSqliteSpool } from '../spool/mod.ts';
+import { MemoryGauge } from './memory-gauge.ts';
+import { Tenants } from './tenants.ts';
+
+/** How long a stop waits for open transactions, milliseconds: less than the 30 s that supervisors usually wait before they kill. */
+export const DRAIN_MS = 25_000;
+
+/** A running MTA: everything between an SMTP client and the hosts that take its mail. */
+export interface Pod {
+  /** Not ready, stops listening, finishes open transactions, records their outcomes, closes the store. */
+  drain(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Builds a pod from its settings and starts it: the store first, then what it holds is queued, then listeners open.
+ *
+ * @throws {SluiceError} for what the user can mend: a locked spool, an address in use, a certificate that cannot be read
+ *
+ * Example: `const pod = await startPod(settings, logger); await pod.drain();`
+ */
+export async function startPod(settings: Settings, logger: Logger): Promise<Pod> {
+  const metrics = createMetrics();
+  const events = createEventSink({ settings: settings.events, logger });
+  const tenants = new Tenants(settings);
+  const classes = new Map(settings.classes.map(({ name, priority }) => [name, priority]));
+  const memory = new MemoryGauge(settings.memory.maxBytes, settings.memory.lowWaterPercent);
+  const spool = await openSqliteSpool(settings.spool);
+  const resources = await watchResources({
+    directory: settings.resourcesDirectory,
+    settings,
+    logger,
+    onChange: ({ config, hash }) => {
+      dispatcher.reconfigure(config);
+      logger.info({ hash }, 'a new configuration is in force');
+    },
+  });
+  const reporter = createReporter(metrics, events, logger);
+  const dispatcher = new Dispatcher({
+    config: resources.state.config,
+    spool,
+    router: createRouter({
+      servers: settings.dns.servers,
+      timeoutMs: settings.dns.timeoutMs,
+      attempts: settings.dns.attempts,
+      smtpPort: settings.smtpPort,
+      routes: settings.routes,
+      allowedTargets: settings.allowedTargets,
+      random: Math.random,
+      nowMs: () => performance.now(),
+    }),
+    createShaper,
+    openSession,
+    dial: (source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal),
+    report: reporter,
+    clock: monotonicWallClock,
+    random: Math.random,
+    tenantLabels: (tenant) => tenants.labels(tenant),
+    classPriority: (name) => classes.get(name) ?? 0,
+    residentBytes: Math.floor(settings.memory.maxBytes * RESIDENT_SHARE),
+  });
+  const recovered = await dispatcher.recover((messages) => logger.info({ messages }, 'reading the spool'));
+  if (recovered > 0) logger.info({ messages: recovered }, 'mail of before is queued again');
+
+  let draining = false;
+  const pressure = (): Rejection | undefined => {
+    if (memory.low) return { code: 452, enhanced: '4.3.1', text: 'Insufficient memory, try again later' };
+    if (spool.usage().freeBytes < settings.spool.minFreeBytes)
+      return { code: 452, enhanced: '4.3.1', text: 'Insufficient disk space, try again later' };
+    return undefined;
+  };
+  const accept = acceptInto(dispatcher, metrics, logger);
+  const listeners: SmtpListener[] = [];
+  for (const listener of settings.smtpListeners) {
+    const running = await startSmtpListener(listenerOptions(listener, tenants, settings, pressure), accept, {
+      connectionOpened: () => metrics.clientConnected(),
+      connectionClosed: () => metrics.clientDisconnected(),
+      refused: (reply, mail) => {
+        metrics.rejected(reply.code);
+        if (!events.wants || mail.sender === '') return;
+        events.emit({
+          type: 'rejected',
+          time: new Date().toISOString(),
+          id: mail.id,
+          sender: mail.sender,
+          recipients: mail.recipients,
+          phase: mail.phase,
+          reply: { code: reply.code, enhanced: reply.enhanced, text: reply.text },
+          origin: mail.origin,
+        });
+      },
+      failed: (error) =>
+        logger.error(
+          { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+          'intake failed',
+        ),
+    });
+    listeners.push(running);
+    logger.info({ listener: listener.name, address: running.address, port: running.port }, 'listening');
+  }
+  metrics.watch({
+    queue: () => dispatcher.gauges(),
+    spool: () => spool.usage(),
+    config: () => resources.state,
+    eventsDropped: () => events.dropped,
+  });
+  const admin = await startAdminServer({
+    address: settings.adminAddress,
+    checks: [
+      configurationCheck(() => resources.state),
+      spoolCheck(() => spool.usage(), settings.spool.minFreeBytes),
+      listenerCheck(() => (draining ? [] : listeners.map(({ address, port }) => `${address}:${port}`))),
+      drainingCheck(() => draining),
+    ],
+    metrics,
+    queue: (limit) => dispatcher.view(limit),
+    logger,
+  });
+  logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
+
+  return {
+    async drain(graceMs = DRAIN_MS) {
+      draining = true;
+      logger.info({}, 'draining: no new mail, open transactions end');
+      await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+      await dispatcher.drain(graceMs);
+      resources.close();
+      await spool.close();
+      await events.close();
+      await admin.close();
+      metrics.close();
+      memory.close();
+      logger.info({}, 'drained');
+    },
+  };
+}
+
+/** Share of the memory bound that queued envelopes and bodies may occupy. */
+const RESIDENT_SHARE = 0.25;
+
+const REFUSALS: Readonly<Record<AcceptRefusal['refused'], Rejection>> = {
+  full: { code: 452, enhanced: '4.3.1', text: 'Insufficient storage, try again later' },
+  unavailable: { code: 451, enhanced: '4.3.2', text: 'The message store is not available, try again later' },
+  'no-pool': { code: 451, enhanced: '4.3.5', text: 'No egress pool matches this message, ask the operator' },
+};
+
+/** A refusal of one kind is logged at most this often, milliseconds. */
+const LOG_REFUSAL_EVERY_MS = 5_000;
+
+function acceptInto(dispatcher: Dispatcher, metrics: Metrics, logger: Logger): AcceptMessage {
+  const loggedAtMs = new Map<string, number>();
+  return async (envelope, body) => {
+    const startMs = performance.now();
+    const refusal = await dispatcher.accept(envelope, body);
+    const nowMs = performance.now();
+    if (refusal === undefined) {
+      metrics.spoolAppended(nowMs - startMs);
+      return undefined;
+    }
+    if (refusal.refused !== 'no-pool') metrics.spoolRefused(refusal.refused);
+    if (nowMs - (loggedAtMs.get(refusal.refused) ?? Number.NEGATIVE_INFINITY) > LOG_REFUSAL_EVERY_MS) {
+      loggedAtMs.set(refusal.refused, nowMs);
+      logger.warn({ refused: refusal.refused, reason: refusal.reason }, 'mail is refused');
+    }
+    return REFUSALS[refusal.refused];
+  };
+}
+
+function listenerOptions(
+  listener: SmtpListenerSettings,
+  tenants: Tenants,
+  settings: Settings,
+  pressure: () => Rejection | undefined,
+): Parameters<typeof startSmtpListener>[0] {
+  const { address, auth, tls, limits } = listener;
+  const users = new Map(
+    auth?.users.map((user) => [
+      user.username,
+      { username: user.username, tenant: user.tenant, checkPassword: passwordCheck(user.password) },
+    ]) ?? [],
+  );
+  return {
+    ...endpoint(address),
+    hostname: listener.hostname,
+    ...(tls === undefined
+      ? {}
+      : { tls: { mode: tls.mode, key: readFileSync(tls.keyFile), cert: readFileSync(tls.certificateFile) } }),
+    ...(auth === undefined
+      ? {}
+      : { auth: { findUser: (username) => users.get(username), requireTls: auth.requireTls === 'Enabled' } }),
+    relayNetworks: listener.relayNetworks.map((network) => network.text),
+    proxyNetworks: listener.proxyTrustedNetworks.map((network) => network.text),
+    limits: {
+      maxMessageBytes: limits.maxMessageBytes,
+      maxRecipients: limits.maxRecipients,
+      maxConnections: limits.maxConnections,
+      maxConnectionsPerClient: limits.maxConnectionsPerClient,
+      maxMessagesPerConnection: limits.maxMessagesPerConnection,
+      idleTimeoutMs: limits.idleTimeoutMs,
+      commandTimeoutMs: limits.commandTimeoutMs,
+      maxReceivingBytes: Math.max(
+        limits.maxMessageBytes * 2,
+        Math.floor(settings.memory.maxBytes * RESIDENT_SHARE),
+      ),
+    },
+    bareLineEnding: listener.bareLineEnding,
+    headers: listener.headers,
+    resolveTenant: (facts) => tenants.resolve(facts),
+    pressure,
+  };
+}
+
+function endpoint({ host, port }: HostPort): { readonly host: string; readonly port: number } {
+  return { host, port };
+}

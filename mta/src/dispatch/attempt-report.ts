@@ -1,0 +1,50 @@
+import type { SourceConfig } from '@sluice/crds';
+import type { Phase } from '../deliver/mod.ts';
+import type { Envelope, Reply } from '../spool/mod.ts';
+
+/** Where an attempt went; names as in events. */
+export interface AttemptPlace {
+  readonly pool: string;
+  readonly source: string;
+  readonly sourceAddress: string;
+  readonly site: string;
+  readonly group: string;
+  readonly domain: string;
+  readonly mxHost: string;
+  readonly mxAddress: string;
+  readonly tls?: { readonly protocol: string; readonly cipher: string };
+}
+
+export type ConnectionPlace = Pick<AttemptPlace, 'pool' | 'source' | 'group'>;
+
+/** What became of some recipients of a message. */
+export interface OutcomeReport {
+  readonly kind: 'delivered' | 'deferred' | 'bounced' | 'expired';
+  readonly envelope: Envelope;
+  /** Indexes into `envelope.recipients`. */
+  readonly recipients: readonly number[];
+  /** Attempts made, this one included. */
+  readonly attempts: number;
+  readonly place: AttemptPlace;
+  readonly phase: Phase | '';
+  readonly reply: Reply;
+  /** `deferred`: wall time of the next attempt, milliseconds. */
+  readonly nextAttemptAtMs: number;
+  readonly nowMs: number;
+}
+
+/** Whom the dispatcher tells what happened. Called after the outcome is durable (`deferred`: before). */
+export interface DispatchReport {
+  accepted(envelope: Envelope): void;
+  outcome(report: OutcomeReport): void;
+  /** Time from MAIL to the last reply. */
+  transaction(durationMs: number): void;
+  /** Mail waits for this limit. */
+  limitWaited(limitName: string): void;
+  connection(event: 'opened' | 'failed' | 'closed', place: ConnectionPlace): void;
+  /** A source cannot connect at all: its address is not on this machine, or has no free port. */
+  sourceBroken(source: SourceConfig, reply: Reply): void;
+  /** A queued message was not in the store, or another one was there: reported, never sent or deleted. */
+  mismatch(sequence: number): void;
+  journalError(error: unknown): void;
+}

@@ -1,0 +1,165 @@
+import type { SessionFailure } from '../deliver/mod.ts';
+import type { Entry, UnitKey } from '../queue/mod.ts';
+import type { NoRoute } from '../route/mod.ts';
+import { idCheck, type Reply } from '../spool/mod.ts';
+import type { AttemptPlace } from './attempt-report.ts';
+import type { CarriedUnit } from './carried-unit.ts';
+import type { CarryingSession } from './carrying-session.ts';
+import type { Destination } from './destinations.ts';
+import type { DispatchContext } from './dispatch-context.ts';
+import type { LaneSource } from './lane-source.ts';
+import type { ResidentMessage } from './resident-messages.ts';
+import { type Attempt, settle, settleAll, settleExpired } from './settle.ts';
+
+/** A queued entry with its message at hand. */
+export interface Loaded {
+  readonly message: ResidentMessage;
+  readonly group: number;
+  /** Recipients of the group that still wait. */
+  readonly untried: readonly number[];
+  readonly deferred: readonly number[];
+}
+
+/**
+ * The entry's message, from memory or the store. `undefined` when the store has no such message or another one in its place
+ * (see {@link Reference}): then the entry left the queue and was reported.
+ */
+export async function loadEntry(context: DispatchContext, entry: Entry): Promise<Loaded | undefined> {
+  const { queue } = context;
+  const sequence = queue.sequence(entry);
+  const group = queue.group(entry);
+  const message = context.resident.peek(sequence) ?? (await context.resident.load(sequence));
+  const members = message?.groups[group];
+  if (
+    message === undefined ||
+    members === undefined ||
+    idCheck(message.reference.id) !== queue.idCheck(entry)
+  ) {
+    queue.remove(entry);
+    context.report.mismatch(sequence);
+    return undefined;
+  }
+  const partial = context.partial.get(sequence, group);
+  return {
+    message,
+    group,
+    untried: partial?.untried ?? members.recipients,
+    deferred: partial?.deferred ?? [],
+  };
+}
+
+/** One transaction of an entry over an open session; resolves with the reply that deferred or refused some recipient, if one did. */
+export async function attemptEntry(
+  context: DispatchContext,
+  session: CarryingSession,
+  unit: CarriedUnit,
+  entry: Entry,
+): Promise<Reply | undefined> {
+  const loaded = await loadEntry(context, entry);
+  if (loaded === undefined) return undefined;
+  const { envelope, body } = loaded.message;
+  const { destination, target, source } = session;
+  const atMost = destination.policy.session.recipientsPerTransaction;
+  const tried = loaded.untried.length <= atMost ? loaded.untried : loaded.untried.slice(0, atMost);
+  const result = await session.smtp.send({
+    sender: envelope.sender,
+    recipients: tried.map((index) => envelope.recipients[index] ?? ''),
+    body,
+    sizeBytes: envelope.sizeBytes,
+    eightBit: envelope.eightBit,
+    smtputf8: envelope.smtputf8,
+  });
+  if (!result.begun && session.carried > 0) {
+    // The peer had closed the idle session: nothing was said about this message.
+    context.queue.giveBack(entry);
+    return undefined;
+  }
+  session.carried++;
+  context.report.transaction(result.durationMs);
+  const place: AttemptPlace = {
+    pool: unit.key.pool,
+    source: source.name,
+    sourceAddress: source.address,
+    site: destination.route.site,
+    group: unit.destination.policy.group,
+    domain: unit.key.domain,
+    mxHost: target.host.name,
+    mxAddress: target.address.address,
+    ...(session.smtp.tls === undefined ? {} : { tls: session.smtp.tls }),
+  };
+  settle(
+    context,
+    {
+      entry,
+      message: loaded.message,
+      group: loaded.group,
+      retry: unit.destination.policy.retry,
+      place,
+      tried,
+      untried: loaded.untried.length <= atMost ? [] : loaded.untried.slice(atMost),
+      deferredBefore: loaded.deferred,
+    },
+    result,
+  );
+  return result.recipients.find((recipient) => recipient.status !== 'delivered')?.reply;
+}
+
+/** The connection failed before any message was offered: this entry is charged with the attempt. */
+export async function failEntry(
+  context: DispatchContext,
+  entry: Entry,
+  key: UnitKey,
+  destination: Destination | undefined,
+  laneSource: LaneSource | undefined,
+  failure: SessionFailure | NoRoute,
+): Promise<void> {
+  const loaded = await loadEntry(context, entry);
+  if (loaded === undefined) return;
+  const noRoute = 'kind' in failure;
+  const attempt: Attempt = {
+    entry,
+    message: loaded.message,
+    group: loaded.group,
+    retry: destination?.policy.retry ?? context.retryFor(key.pool, key.domain),
+    place: {
+      ...unknownPlace(key),
+      source: laneSource?.source.name ?? '',
+      sourceAddress: laneSource?.source.address ?? '',
+      site: destination?.route.site ?? '',
+      group: destination?.policy.group ?? '',
+      mxHost: failure.reply.host,
+    },
+    tried: loaded.untried,
+    untried: [],
+    deferredBefore: loaded.deferred,
+  };
+  const permanent = noRoute ? failure.kind === 'permanent' : failure.permanent;
+  settleAll(
+    context,
+    attempt,
+    permanent ? 'permanent' : 'transient',
+    noRoute ? 'Connect' : failure.phase,
+    failure.reply,
+  );
+}
+
+/** The entry's time is up. It has already left the queue's clocks. */
+export async function expireEntry(context: DispatchContext, entry: Entry, key: UnitKey): Promise<void> {
+  const loaded = await loadEntry(context, entry);
+  if (loaded === undefined) return;
+  const pending = loaded.untried.concat(loaded.deferred).sort((a, b) => a - b);
+  settleExpired(context, entry, loaded.message, loaded.group, pending, unknownPlace(key));
+}
+
+function unknownPlace(key: UnitKey): AttemptPlace {
+  return {
+    pool: key.pool,
+    source: '',
+    sourceAddress: '',
+    site: '',
+    group: '',
+    domain: key.domain,
+    mxHost: '',
+    mxAddress: '',
+  };
+}

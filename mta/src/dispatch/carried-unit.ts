@@ -1,0 +1,72 @@
+import type { SourceConfig } from '@sluice/crds';
+import type { UnitId, UnitKey } from '../queue/mod.ts';
+import type { Waiter } from '../shape/mod.ts';
+import type { Destination } from './destinations.ts';
+import type { DispatchContext } from './dispatch-context.ts';
+import type { Generation } from './generation.ts';
+import { type AttemptKeys, attemptKeys } from './limit-keys.ts';
+
+/** What the dispatcher knows of a unit that has mail to send now: its destination, its limits, and its place in the line for them. */
+export class CarriedUnit implements Waiter {
+  readonly unit: UnitId;
+  /** Identity of the unit: numbers are reused, keys are not. */
+  readonly key: UnitKey;
+  readonly destination: Destination;
+  /** The configuration it was made for: another one makes it stale. */
+  readonly generation: Generation;
+  readonly priority: number;
+  /** Wall time of acceptance of the entry that is offered now. */
+  since = 0;
+  readonly wake: () => void;
+  readonly #context: DispatchContext;
+  readonly #keys: Map<string, AttemptKeys>;
+
+  constructor(
+    unit: UnitId,
+    key: UnitKey,
+    destination: Destination,
+    generation: Generation,
+    context: DispatchContext,
+    wake: () => void,
+  ) {
+    this.unit = unit;
+    this.key = key;
+    this.destination = destination;
+    this.generation = generation;
+    this.priority = context.classPriority(key.class);
+    this.#context = context;
+    this.wake = wake;
+    // Units come and go with every message of a quiet destination; what was resolved for their kind of traffic stays.
+    const traffic = `${key.tenant}\n${key.campaign}\n${key.class}`;
+    const known = destination.keys.get(traffic);
+    this.#keys = known ?? new Map();
+    if (known === undefined) destination.keys.set(traffic, this.#keys);
+  }
+
+  /** Limits of this unit through one source and host; built once, reused for every message. */
+  keys(source: SourceConfig, mxHost: string): AttemptKeys {
+    const id = `${source.name}\n${mxHost}`;
+    const known = this.#keys.get(id);
+    if (known !== undefined) return known;
+    const keys = attemptKeys(
+      this.destination.policy.limits,
+      {
+        pool: this.key.pool,
+        sourceAddress: source.address,
+        sourceName: source.name,
+        sourceLabels: source.labels,
+        site: this.destination.route.site,
+        group: this.destination.policy.group,
+        domain: this.key.domain,
+        mxHost,
+        tenant: this.key.tenant,
+        tenantLabels: this.#context.tenantLabels(this.key.tenant),
+        campaign: this.key.campaign,
+        class: this.key.class,
+      },
+      this.generation.number,
+    );
+    this.#keys.set(id, keys);
+    return keys;
+  }
+}

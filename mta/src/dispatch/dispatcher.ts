@@ -1,0 +1,251 @@
+import { DEFAULT_RETRY, type EgressConfig, effectivePolicy } from '@sluice/crds';
+import { createQueue, type NewEntry } from '../queue/mod.ts';
+import type { QueueGauges } from '../report/mod.ts';
+import type { Router } from '../route/mod.ts';
+import type { LimitKey, Shaper } from '../shape/mod.ts';
+import {
+  type AppendRefusal,
+  type Envelope,
+  type GroupState,
+  idCheck,
+  type MessageBody,
+  type RecipientGroup,
+  type Reference,
+  recipientGroups,
+  type Spool,
+  type StoredMessage,
+} from '../spool/mod.ts';
+import type { DispatchReport } from './attempt-report.ts';
+import type { Clock } from './clock.ts';
+import type { DispatchContext } from './dispatch-context.ts';
+import { type Generation, newGeneration } from './generation.ts';
+import { LaneDriver } from './lane-driver.ts';
+import { type LaneView, laneView } from './lane-view.ts';
+import { Lanes } from './lanes.ts';
+import { OutcomeJournal } from './outcome-journal.ts';
+import { PartialGroups } from './partial-groups.ts';
+import type { TenantLabels } from './pool-choice.ts';
+import { ResidentMessages } from './resident-messages.ts';
+
+export interface DispatcherOptions {
+  readonly config: EgressConfig;
+  readonly spool: Spool;
+  readonly router: Router;
+  /** Makes the shaper; told whom to tell that a slot is wanted. */
+  readonly createShaper: (signals: {
+    readonly onSlotWanted: (key: LimitKey) => void;
+    readonly onSlotServed: (key: LimitKey) => void;
+  }) => Shaper;
+  readonly openSession: DispatchContext['openSession'];
+  readonly dial: DispatchContext['dial'];
+  readonly report: DispatchReport;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly tenantLabels: TenantLabels;
+  readonly classPriority: (name: string) => number;
+  /** Memory for queued envelopes and bodies, bytes. */
+  readonly residentBytes: number;
+}
+
+/** How often a drain looks whether the last transaction has ended, milliseconds. */
+const DRAIN_CHECK_MS = 20;
+
+/** Body of `GET /queue`. */
+export interface QueueView {
+  /** Recipient groups queued in all lanes. */
+  readonly entries: number;
+  /** The lanes with most mail first. */
+  readonly lanes: readonly LaneView[];
+}
+
+/** Why a message was not taken; intake answers the client with it. */
+export type AcceptRefusal = AppendRefusal | { readonly refused: 'no-pool'; readonly reason: string };
+
+/**
+ * The heart of a pod: stores accepted mail, queues it, sends what is due as limits allow, records what became of it.
+ *
+ * Example: `const dispatcher = new Dispatcher(options); await dispatcher.recover(); await dispatcher.accept(envelope, body);`
+ */
+export class Dispatcher {
+  readonly #context: DispatchContext;
+  readonly #spool: Spool;
+  readonly #router: Router;
+  readonly #lanes: Lanes;
+  readonly #tenantLabels: TenantLabels;
+  #generation: Generation;
+  #draining = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#spool = options.spool;
+    this.#router = options.router;
+    this.#tenantLabels = options.tenantLabels;
+    this.#generation = newGeneration(1, options.config, options.router, options.tenantLabels);
+    const queue = createQueue({
+      classPriority: options.classPriority,
+      onReady: (lane) => this.#lanes.ready(lane),
+      onExpired: (entry) => this.#lanes.expired(entry),
+    });
+    this.#context = {
+      ...options,
+      queue,
+      shaper: options.createShaper({
+        onSlotWanted: (key) => this.#lanes.wantSlot(key.id),
+        onSlotServed: (key) => this.#lanes.slotServed(key.id),
+      }),
+      journal: new OutcomeJournal(options.spool, {
+        onRoom: () => this.#lanes.journalHasRoom(),
+        onError: options.report.journalError,
+        onMismatch: (count) => options.report.mismatch(count),
+      }),
+      resident: new ResidentMessages(options.spool, options.residentBytes),
+      partial: new PartialGroups(),
+      retryFor: (pool, domain) =>
+        this.#generation.pools.has(pool)
+          ? effectivePolicy(this.#generation.config, pool, domain, []).retry
+          : DEFAULT_RETRY,
+      generation: () => this.#generation,
+      draining: () => this.#draining,
+    };
+    this.#lanes = new Lanes(this.#context);
+  }
+
+  /** Stores a message and queues it. Resolves with `undefined` once it is durable, or with why it was not taken. */
+  async accept(envelope: Envelope, body: MessageBody): Promise<AcceptRefusal | undefined> {
+    for (const group of recipientGroups(envelope)) {
+      if (this.#generation.poolChoice.poolFor(envelope, group.domain) !== '') continue;
+      return {
+        refused: 'no-pool',
+        reason: `no egress pool matches mail from <${envelope.sender}> to ${group.domain}`,
+      };
+    }
+    const stored = await this.#spool.append(envelope, body);
+    if ('refused' in stored) return stored;
+    this.#context.report.accepted(envelope);
+    const message = this.#context.resident.add(stored, envelope, body);
+    for (const group of message.groups) this.#enqueue(stored, envelope, group, undefined);
+    return undefined;
+  }
+
+  /** Queues everything that the store holds from before. Call once, before mail is accepted. */
+  async recover(onProgress?: (messages: number) => void): Promise<number> {
+    let messages = 0;
+    for await (const stored of this.#spool.replay()) {
+      this.#requeue(stored);
+      messages++;
+      if (messages % 10_000 === 0) onProgress?.(messages);
+    }
+    return messages;
+  }
+
+  /** Puts a new configuration in force at once; open sessions go on where their source and pool did not change. */
+  reconfigure(config: EgressConfig): void {
+    if (config.hash === this.#generation.config.hash) return;
+    const before = this.#generation;
+    this.#generation = newGeneration(before.number + 1, config, this.#router, this.#tenantLabels);
+    this.#lanes.reconfigured(before);
+  }
+
+  /** Stops: no new transaction, open ones end within `graceMs`, outcomes are recorded, sessions closed. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    this.#lanes.stopTimer();
+    for (const [, lane] of this.#lanes.all()) lane.close();
+    const untilMs = this.#context.clock.nowMs() + graceMs;
+    while (this.#lanes.busy().length > 0 && this.#context.clock.nowMs() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
+    }
+    for (const lane of this.#lanes.busy()) if (lane instanceof LaneDriver) lane.destroy();
+    await this.#context.journal.drained();
+  }
+
+  /** The `limit` lanes with most mail, and how much there is in all. */
+  view(limit: number): QueueView {
+    const lanes = [...this.#lanes.all()].map(([id, lane]) => laneView(this.#context, id, lane));
+    const mail = (lane: LaneView): number => lane.ready + lane.asleep + lane.waiting + lane.inFlight;
+    lanes.sort((a, b) => mail(b) - mail(a) || b.connections - a.connections);
+    return { entries: this.#context.queue.size, lanes: lanes.slice(0, limit) };
+  }
+
+  /** For metrics. */
+  gauges(): QueueGauges {
+    const { queue, clock } = this.#context;
+    const { ready, asleep, waiting, taken } = queue.counts;
+    let lanes = 0;
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const lane of queue.lanes()) {
+      lanes++;
+      const { oldestAcceptedAtMs } = queue.laneCounts(lane);
+      if (oldestAcceptedAtMs > 0) oldestMs = Math.min(oldestMs, oldestAcceptedAtMs);
+    }
+    return {
+      ready,
+      sleeping: asleep,
+      scheduled: waiting,
+      inFlight: taken,
+      lanes,
+      oldestAgeMs: oldestMs === Number.POSITIVE_INFINITY ? 0 : Math.max(0, clock.nowMs() - oldestMs),
+    };
+  }
+
+  #requeue(stored: StoredMessage): void {
+    for (const group of recipientGroups(stored.envelope)) {
+      if (!stored.live.has(group.group)) continue;
+      const state = stored.live.get(group.group);
+      if (state !== undefined && state.pending.length < group.recipients.length) {
+        this.#context.partial.set(stored.reference.sequence, group.group, {
+          untried: state.pending,
+          deferred: [],
+        });
+      }
+      this.#enqueue(stored.reference, stored.envelope, group, state);
+    }
+  }
+
+  #enqueue(
+    reference: Reference,
+    envelope: Envelope,
+    group: RecipientGroup,
+    state: GroupState | undefined,
+  ): void {
+    const { queue } = this.#context;
+    const nowMs = this.#context.clock.nowMs();
+    const pool = this.#generation.poolChoice.poolFor(envelope, group.domain);
+    const preferSame = this.#generation.pools.get(pool)?.selection.onRetry === 'PreferSameSource';
+    const unit = queue.unitOf(
+      {
+        pool,
+        domain: group.domain,
+        tenant: envelope.tenant,
+        campaign: envelope.campaign,
+        class: envelope.class,
+        preferredSource: preferSame ? (state?.lastSource ?? '') : '',
+      },
+      this.#lanes.laneFor(pool, group.domain),
+    );
+    const entry: NewEntry = {
+      sequence: reference.sequence,
+      idCheck: idCheck(reference.id),
+      group: group.group,
+      acceptedAtMs: envelope.acceptedAtMs,
+      dueAtMs: Math.max(envelope.notBeforeMs, state?.nextAttemptAtMs ?? 0),
+      expireAtMs: this.#expireAtMs(envelope, pool, group.domain),
+      attempts: state?.attempts ?? 0,
+      recipients: state?.pending.length ?? group.recipients.length,
+      sizeBytes: envelope.sizeBytes,
+    };
+    queue.insert(unit, entry, nowMs);
+    if (entry.dueAtMs > nowMs) this.#lanes.arm();
+    else this.#lanes.ready(queue.laneOf(unit));
+  }
+
+  #expireAtMs(envelope: Envelope, pool: string, domain: string): number {
+    if (envelope.expireAtMs > 0) return envelope.expireAtMs;
+    const destination = this.#generation.destinations.peek(pool, domain);
+    const retry =
+      destination !== undefined && 'policy' in destination
+        ? destination.policy.retry
+        : this.#context.retryFor(pool, domain);
+    return Math.max(envelope.acceptedAtMs, envelope.notBeforeMs) + retry.expireAfterMs;
+  }
+}

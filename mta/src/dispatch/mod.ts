@@ -1,0 +1,8 @@
+/** Takes what is due from the queue, runs attempts, applies their outcomes. */
+export type { AttemptPlace, DispatchReport, OutcomeReport } from './attempt-report.ts';
+export { type Clock, monotonicWallClock } from './clock.ts';
+export { type AcceptRefusal, Dispatcher, type DispatcherOptions, type QueueView } from './dispatcher.ts';
+export type { LaneView } from './lane-view.ts';
+export { MAX_UNJOURNALLED_OUTCOMES } from './outcome-journal.ts';
+export { createReporter } from './reporter.ts';
+export { DEFAULT_RESIDENT_BYTES } from './resident-messages.ts';

@@ -1,0 +1,59 @@
+import type { Entry, LaneId } from '../queue/mod.ts';
+import type { DispatchContext } from './dispatch-context.ts';
+import { HEALTHY } from './site-health.ts';
+
+/** Pause of mail that no pool matches before the pools are asked again, milliseconds; a new configuration asks at once. */
+export const ORPHAN_PAUSE_MS = 60_000;
+
+export interface OrphanHost {
+  readonly context: DispatchContext;
+  schedulePump(lane: OrphanLane): void;
+  /** Gives the entry the pool that matches now; `false` = none does. */
+  repool(entry: Entry): Promise<boolean>;
+}
+
+/** Queued mail whose pool is not in the configuration any more: each message chooses again among the pools there are. */
+export class OrphanLane {
+  readonly lane: LaneId;
+  readonly #host: OrphanHost;
+  #busy = false;
+  readonly health = HEALTHY;
+  readonly lastReply = {
+    code: 451,
+    enhanced: '4.3.5',
+    text: 'no egress pool matches this message',
+    host: '',
+  };
+
+  constructor(lane: LaneId, host: OrphanHost) {
+    this.lane = lane;
+    this.#host = host;
+  }
+
+  get quiet(): boolean {
+    return !this.#busy;
+  }
+
+  pump(): void {
+    if (this.#busy || this.#host.context.draining()) return;
+    this.#busy = true;
+    void this.#repoolReady();
+  }
+
+  close(): void {}
+
+  async #repoolReady(): Promise<void> {
+    const { queue, clock } = this.#host.context;
+    for (;;) {
+      const entry = queue.take(this.lane, undefined, clock.nowMs(), () => 'take');
+      if (entry === undefined) break;
+      if (await this.#host.repool(entry)) continue;
+      queue.defer(entry, {
+        dueAtMs: clock.nowMs() + ORPHAN_PAUSE_MS,
+        attempts: queue.attempts(entry),
+        preferredSource: '',
+      });
+    }
+    this.#busy = false;
+  }
+}

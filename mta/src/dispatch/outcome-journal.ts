@@ -1,0 +1,92 @@
+import type { Outcome, Spool } from '../spool/mod.ts';
+
+/** W of DESIGN §5: no transaction starts while more outcomes than this are not yet durable. Bounds the duplicates after `kill -9`. */
+export const MAX_UNJOURNALLED_OUTCOMES = 500;
+
+/** Pause before outcomes are offered again to a store that failed. */
+export const JOURNAL_RETRY_MS = 1000;
+
+export interface OutcomeJournalHooks {
+  /** The number of outcomes that are not durable fell to or below W again. */
+  readonly onRoom: () => void;
+  readonly onError: (error: unknown) => void;
+  /** (sequence, id) of an outcome matched nothing in the store: a bug or a store that lost its tail. */
+  readonly onMismatch: (count: number) => void;
+}
+
+/**
+ * Gathers outcomes and records them in batches, one batch under way at a time, in the order in which they came.
+ * What must not be seen before the outcome is durable (a terminal event) is handed in as `afterDurable`.
+ */
+export class OutcomeJournal {
+  readonly #spool: Spool;
+  readonly #hooks: OutcomeJournalHooks;
+  #waiting: Outcome[] = [];
+  #afterDurable: (() => void)[] = [];
+  #underWay = 0;
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+
+  constructor(spool: Spool, hooks: OutcomeJournalHooks) {
+    this.#spool = spool;
+    this.#hooks = hooks;
+  }
+
+  /** Outcomes that a `kill -9` would lose now. */
+  get unjournalled(): number {
+    return this.#waiting.length + this.#underWay;
+  }
+
+  /** `true` = no transaction may start. */
+  get full(): boolean {
+    return this.unjournalled > MAX_UNJOURNALLED_OUTCOMES;
+  }
+
+  add(outcome: Outcome, afterDurable?: () => void): void {
+    this.#waiting.push(outcome);
+    if (afterDurable !== undefined) this.#afterDurable.push(afterDurable);
+    if (!this.#scheduled && this.#underWay === 0) {
+      this.#scheduled = true;
+      setImmediate(() => void this.#flush());
+    }
+  }
+
+  /** Resolves when everything that was added so far is durable. */
+  drained(): Promise<void> {
+    if (this.unjournalled === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  async #flush(): Promise<void> {
+    this.#scheduled = false;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      const callbacks = this.#afterDurable;
+      this.#waiting = [];
+      this.#afterDurable = [];
+      this.#underWay = batch.length;
+      await this.#record(batch);
+      const wasFull = this.full;
+      this.#underWay = 0;
+      for (const callback of callbacks) callback();
+      if (wasFull && !this.full) this.#hooks.onRoom();
+    }
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+
+  /** Tries until the store takes the batch: an outcome is never dropped, transactions stop at W meanwhile. */
+  async #record(batch: readonly Outcome[]): Promise<void> {
+    for (;;) {
+      try {
+        const { mismatched } = await this.#spool.record(batch);
+        if (mismatched > 0) this.#hooks.onMismatch(mismatched);
+        return;
+      } catch (error) {
+        this.#hooks.onError(error);
+        await new Promise((resolve) => setTimeout(resolve, JOURNAL_RETRY_MS));
+      }
+    }
+  }
+}

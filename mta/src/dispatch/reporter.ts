@@ -1,0 +1,114 @@
+import type { Logger } from '../config/mod.ts';
+import type { EventSink, EventType, Metrics } from '../report/mod.ts';
+import type { Envelope } from '../spool/mod.ts';
+import type { DispatchReport, OutcomeReport } from './attempt-report.ts';
+
+/** Errors of one kind are logged at most this often, milliseconds. */
+const LOG_EVERY_MS = 10_000;
+
+/** Turns what the dispatcher tells into metrics, events and log lines. An event is only built when somebody reads it. */
+export function createReporter(metrics: Metrics, events: EventSink, logger: Logger): DispatchReport {
+  const sourceLoggedAtMs = new Map<string, number>();
+  let journalErrorLoggedAtMs = Number.NEGATIVE_INFINITY;
+  return {
+    accepted(envelope) {
+      metrics.accepted(envelope.recipients.length, envelope.sizeBytes);
+      if (events.wants)
+        events.emit({
+          ...about('accepted', envelope, envelope.acceptedAtMs),
+          recipients: envelope.recipients,
+        });
+    },
+    outcome(report) {
+      count(metrics, report);
+      if (events.wants) events.emit(outcomeEvent(report));
+    },
+    transaction(durationMs) {
+      metrics.transactionDuration(durationMs);
+    },
+    limitWaited(limitName) {
+      metrics.limitWaited(limitName);
+    },
+    connection(event, { pool, source, group }) {
+      const counters = metrics.egress(pool, source, group);
+      if (event === 'failed') counters.connectionFailures++;
+      else if (event === 'closed') counters.connections--;
+      else {
+        counters.connections++;
+        counters.connectionsOpened++;
+      }
+    },
+    sourceBroken(source, reply) {
+      const nowMs = performance.now();
+      if (nowMs - (sourceLoggedAtMs.get(source.name) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;
+      sourceLoggedAtMs.set(source.name, nowMs);
+      logger.error(
+        { source: source.name, address: source.address, reason: reply.text },
+        'an egress source cannot connect and is left out for a while',
+      );
+    },
+    mismatch(sequence) {
+      logger.error({ sequence }, 'a queued message is not in the store: it was not sent, and is forgotten');
+    },
+    journalError(error) {
+      const nowMs = performance.now();
+      if (nowMs - journalErrorLoggedAtMs < LOG_EVERY_MS) return;
+      journalErrorLoggedAtMs = nowMs;
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error({ reason }, 'outcomes cannot be recorded: no new transaction starts until they can');
+    },
+  };
+}
+
+function count(metrics: Metrics, { kind, place, recipients, envelope, nowMs }: OutcomeReport): void {
+  const counters = metrics.egress(place.pool, place.source, place.group);
+  counters[kind] += recipients.length;
+  if (kind !== 'delivered') return;
+  counters.transactions++;
+  counters.deliveredBytes += envelope.sizeBytes;
+  metrics.deliveryAge(nowMs - envelope.acceptedAtMs);
+}
+
+function outcomeEvent({
+  kind,
+  envelope,
+  recipients,
+  place,
+  attempts,
+  phase,
+  reply,
+  nextAttemptAtMs,
+  nowMs,
+}: OutcomeReport) {
+  return {
+    ...about(kind, envelope, nowMs),
+    recipients: recipients.map((index) => envelope.recipients[index] ?? ''),
+    pool: place.pool,
+    ...(place.source === '' ? {} : { source: place.source, sourceAddress: place.sourceAddress }),
+    ...(place.site === '' ? {} : { site: place.site }),
+    ...(place.group === '' ? {} : { group: place.group }),
+    domain: place.domain,
+    ...(place.mxHost === '' ? {} : { mxHost: place.mxHost }),
+    ...(place.mxAddress === '' ? {} : { mxAddress: place.mxAddress }),
+    ...(place.tls === undefined ? {} : { tls: place.tls }),
+    attempts,
+    ...(phase === '' ? {} : { phase }),
+    reply: { code: reply.code, enhanced: reply.enhanced, text: reply.text },
+    ...(kind === 'deferred' ? { nextAttempt: new Date(nextAttemptAtMs).toISOString() } : {}),
+    ageMs: Math.round(nowMs - envelope.acceptedAtMs),
+  };
+}
+
+function about(type: EventType, envelope: Envelope, atMs: number) {
+  return {
+    type,
+    time: new Date(atMs).toISOString(),
+    id: envelope.id,
+    sender: envelope.sender,
+    sizeBytes: envelope.sizeBytes,
+    origin: envelope.origin,
+    ...(envelope.tenant === '' ? {} : { tenant: envelope.tenant }),
+    ...(envelope.campaign === '' ? {} : { campaign: envelope.campaign }),
+    ...(envelope.class === '' ? {} : { class: envelope.class }),
+  };
+}

@@ -1,0 +1,104 @@
+import {
+  type Envelope,
+  type MessageBody,
+  type RecipientGroup,
+  type Reference,
+  recipientGroups,
+  type Spool,
+} from '../spool/mod.ts';
+
+/** Memory for envelopes and bodies of queued mail when sluice.yaml does not say otherwise, bytes. */
+export const DEFAULT_RESIDENT_BYTES = 64 * 1024 * 1024;
+
+/** What a recipient costs in memory besides its characters: string and array overhead, bytes. */
+const RECIPIENT_OVERHEAD_BYTES = 40;
+/** Envelope, groups, map entry. */
+const MESSAGE_OVERHEAD_BYTES = 600;
+
+/** A message that is in memory: fresh ones are delivered from here, without reading the store. */
+export interface ResidentMessage {
+  readonly reference: Reference;
+  readonly envelope: Envelope;
+  readonly groups: readonly RecipientGroup[];
+  readonly body: MessageBody;
+  readonly bytes: number;
+  /** Groups that have no final outcome yet, as far as this process knows; at 0 the message leaves memory. */
+  groupsLeft: number;
+}
+
+/**
+ * Envelopes and bodies in memory, bounded. When room is needed the oldest leave first: what has been here longest
+ * waits for something (a limit, a retry), while new mail is about to be sent. What left is fetched from the spool.
+ */
+export class ResidentMessages {
+  readonly #spool: Spool;
+  readonly #maxBytes: number;
+  readonly #bySequence = new Map<number, ResidentMessage>();
+  #bytes = 0;
+
+  constructor(spool: Spool, maxBytes: number) {
+    this.#spool = spool;
+    this.#maxBytes = maxBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get size(): number {
+    return this.#bySequence.size;
+  }
+
+  add(reference: Reference, envelope: Envelope, body: MessageBody): ResidentMessage {
+    const groups = recipientGroups(envelope);
+    let bytes = envelope.sizeBytes + MESSAGE_OVERHEAD_BYTES;
+    for (const recipient of envelope.recipients) bytes += recipient.length + RECIPIENT_OVERHEAD_BYTES;
+    const message: ResidentMessage = { reference, envelope, groups, body, bytes, groupsLeft: groups.length };
+    if (bytes <= this.#maxBytes) {
+      this.#makeRoom(bytes);
+      this.#bySequence.set(reference.sequence, message);
+      this.#bytes += bytes;
+    }
+    return message;
+  }
+
+  peek(sequence: number): ResidentMessage | undefined {
+    return this.#bySequence.get(sequence);
+  }
+
+  /** The message from memory or from the store; `undefined` when the store has no such message. */
+  async load(sequence: number): Promise<ResidentMessage | undefined> {
+    const resident = this.#bySequence.get(sequence);
+    if (resident !== undefined) return resident;
+    const stored = await this.#spool.read({ sequence, id: '' });
+    if (stored === undefined) return undefined;
+    return (
+      this.#bySequence.get(sequence) ??
+      this.add({ sequence, id: stored.envelope.id }, stored.envelope, stored.body)
+    );
+  }
+
+  /** A group has its final outcome. */
+  groupDone(sequence: number): void {
+    const message = this.#bySequence.get(sequence);
+    if (message !== undefined && --message.groupsLeft <= 0) this.#forget(message);
+  }
+
+  /** Nothing of it is due soon: its memory serves others. */
+  drop(sequence: number): void {
+    const message = this.#bySequence.get(sequence);
+    if (message !== undefined) this.#forget(message);
+  }
+
+  #forget(message: ResidentMessage): void {
+    this.#bySequence.delete(message.reference.sequence);
+    this.#bytes -= message.bytes;
+  }
+
+  #makeRoom(bytes: number): void {
+    for (const oldest of this.#bySequence.values()) {
+      if (this.#bytes + bytes <= this.#maxBytes) return;
+      this.#forget(oldest);
+    }
+  }
+}
