@@ -14,8 +14,16 @@ const { openSpool }: { readonly openSpool: (argument: string) => Promise<Spool> 
 const spool = await openSpool(argument);
 const random = randomNumbers(Number(seed));
 
+/** Said before it returns, also when the listener is slow: what is only in a buffer of ours dies with us. */
 function say(...words: readonly (string | number)[]): void {
-  writeSync(1, `${words.join(' ')}\n`);
+  for (;;) {
+    try {
+      writeSync(1, `${words.join(' ')}\n`);
+      return;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+    }
+  }
 }
 
 async function session(): Promise<void> {
