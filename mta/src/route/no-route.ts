@@ -1,18 +1,4 @@
-import type { NoRoute } from './route.ts';
-
-/** Why mail for a domain goes nowhere. docs/reference/routing.md lists them for users. */
-export type NoRouteCause =
-  /** No server gave an answer. */
-  | 'DnsFailure'
-  /** NXDOMAIN, or what stands behind the @ can be no domain. */
-  | 'NoDomain'
-  | 'NullMx'
-  /** Neither MX nor address, or MX records that lead to none. */
-  | 'NoAddress'
-  /** The hosts have addresses, none of the family that the source speaks. */
-  | 'OtherFamily'
-  /** All addresses are loopback, private or otherwise reserved. */
-  | 'Forbidden';
+import type { NoRoute, NoRouteCause } from './route.ts';
 
 /** RFC 5321 §4.2.2, RFC 3463 §3.2 and §3.5, RFC 7505 §4.2. */
 const CODES: Readonly<Record<NoRouteCause, readonly [code: number, enhanced: string]>> = {
@@ -30,11 +16,11 @@ const CODES: Readonly<Record<NoRouteCause, readonly [code: number, enhanced: str
 export function noRoute(cause: NoRouteCause, domain: string, text: string): NoRoute {
   const [code, enhanced] = CODES[cause];
   const kind = enhanced.startsWith('5') ? 'permanent' : 'transient';
-  return { kind, domain, reply: { code, enhanced, text, host: '' } };
+  return { kind, cause, domain, reply: { code, enhanced, text, host: '' } };
 }
 
 /** The same where the user's own configuration is at fault: mail waits until it is mended instead of being returned. */
 export function transientNoRoute(cause: NoRouteCause, domain: string, text: string): NoRoute {
   const enhanced = CODES[cause][1].replace(/^5/, '4');
-  return { kind: 'transient', domain, reply: { code: 451, enhanced, text, host: '' } };
+  return { kind: 'transient', cause, domain, reply: { code: 451, enhanced, text, host: '' } };
 }

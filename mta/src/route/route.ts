@@ -28,9 +28,24 @@ export interface Route {
   readonly tlsLevel?: TlsLevel;
 }
 
+/** Why mail for a domain goes nowhere. docs/reference/routing.md lists them for users. */
+export type NoRouteCause =
+  /** No server gave an answer. */
+  | 'DnsFailure'
+  /** NXDOMAIN, or what stands behind the @ can be no domain. */
+  | 'NoDomain'
+  | 'NullMx'
+  /** Neither MX nor address, or MX records that lead to none. */
+  | 'NoAddress'
+  /** The hosts have addresses, none of the family that the source speaks. */
+  | 'OtherFamily'
+  /** All addresses are loopback, private or otherwise reserved. */
+  | 'Forbidden';
+
 /** There is no route, or no host of a route can be connected to. The replies are listed in docs/reference/routing.md. */
 export interface NoRoute {
   readonly kind: 'permanent' | 'transient';
+  readonly cause: NoRouteCause;
   readonly domain: string;
   readonly reply: Reply;
 }
@@ -46,7 +61,7 @@ export function sameAnswer(one: Route | NoRoute, other: Route | NoRoute): boolea
   if (one.kind === 'route' && other.kind === 'route')
     return one.origin === other.origin && sameHosts(one.hosts, other.hosts);
   if (one.kind === 'route' || other.kind === 'route') return false;
-  return one.kind === other.kind && one.reply.text === other.reply.text;
+  return one.kind === other.kind && one.cause === other.cause && one.reply.text === other.reply.text;
 }
 
 function sameHosts(some: readonly MxHost[], others: readonly MxHost[]): boolean {
