@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
@@ -62,9 +62,15 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
     }),
   );
 
-  const child = spawn(process.execPath, [...(setup.nodeOptions ?? []), MAIN, 'run', '--config', config], {
+  // The program as users start it: its first line chooses the flags, the PATH this process' Node.
+  const child = spawn(MAIN, ['run', '--config', config], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...setup.environment },
+    env: {
+      ...process.env,
+      PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}`,
+      NODE_OPTIONS: (setup.nodeOptions ?? []).join(' '),
+      ...setup.environment,
+    },
   });
   const log: string[] = [];
   const listening = await waitForListeners(child, log);
@@ -107,7 +113,6 @@ function waitForListeners(child: ChildProcess, log: string[]): Promise<{ smtp: E
     const found: { smtp?: Endpoint; admin?: Endpoint } = {};
     const onLine = (line: string): void => {
       log.push(line);
-      if (process.env.DBG) console.error(line);
       if (log.length > 5000) log.shift();
       if (!line.includes('"listening"')) return;
       const { listener, address, port } = JSON.parse(line);

@@ -415,6 +415,154 @@ test('a source without the family of the hosts does not bounce the mail; hosts w
   assert.deepEqual(await targetsOf(router, 'lost.example', 4), ['permanent 550 5.4.4']);
 });
 
+test('a private A beside a public AAAA bounces nothing: only a source of the other family is needed', async (t) => {
+  const zone = zoneOfRecords({
+    'four-private.example': [mx('a.example')],
+    'a.example': [a('10.0.0.1'), { type: 'AAAA', address: '2600::1' }],
+    'six-private.example': [mx('b.example')],
+    'b.example': [a('8.8.8.8'), { type: 'AAAA', address: 'fd00::1' }],
+    'both-private.example': [mx('c.example')],
+    'c.example': [a('10.0.0.1'), { type: 'AAAA', address: 'fd00::1' }],
+    'spread.example': [mx('c.example', 5), mx('a.example', 10)],
+  });
+  const { router } = await bench(t, zone, { allowedTargets: [] });
+  const outcome = async (domain: string) => [
+    ...(await targetsOf(router, domain, 4)),
+    ...(await targetsOf(router, domain, 6)),
+  ];
+  assert.deepEqual(await outcome('four-private.example'), ['transient 451 4.4.4', 'a.example 2600::1']);
+  assert.deepEqual(await outcome('six-private.example'), ['b.example 8.8.8.8', 'transient 451 4.4.4']);
+  assert.deepEqual(await outcome('both-private.example'), ['permanent 550 5.4.4', 'permanent 550 5.4.4']);
+  assert.deepEqual(await outcome('spread.example'), ['transient 451 4.4.4', 'a.example 2600::1']);
+  for await (const target of router.targets(await routeTo(router, 'four-private.example'), 4)) {
+    assert.ok('kind' in target);
+    assert.equal(target.cause, 'OtherFamily');
+  }
+});
+
+for (const [what, reply] of [
+  ['an empty answer', {}],
+  ['NXDOMAIN', { rcode: 'NXDOMAIN' }],
+] as const) {
+  test(`${what} of a resolver in trouble, without SOA, bounces nothing until it has lasted`, async (t) => {
+    let broken = true;
+    const zone: Zone = () => ({ ...reply, ...(broken && { negativeTtlSeconds: 'none' }) });
+    const { router, clock } = await bench(t, zone);
+    assert.equal(await refusalOf(router, 'shop.example'), 'transient 451 4.4.3');
+    clock.nowMs = 600_000;
+    assert.match(
+      await refusalOf(router, 'shop.example'),
+      /^permanent 550/,
+      'resolvers that never give an SOA',
+    );
+    broken = false;
+    assert.match(await refusalOf(router, 'other.example'), /^permanent 550/, 'with proof at once');
+  });
+
+  test(`${what} about a host, without SOA, bounces nothing until it has lasted`, async (t) => {
+    const zone: Zone = ({ name }) =>
+      name === 'shop.example' ? { records: [mx('mx.example')] } : { ...reply, negativeTtlSeconds: 'none' };
+    const { router, clock } = await bench(t, zone);
+    assert.deepEqual(await targetsOf(router, 'shop.example'), ['transient 451 4.4.3']);
+    clock.nowMs = 600_000;
+    assert.deepEqual(await targetsOf(router, 'shop.example'), ['permanent 550 5.4.4']);
+  });
+}
+
+test('a domain without MX gets its mail also from a resolver that gives no SOA', async (t) => {
+  const zone: Zone = ({ type }) =>
+    type === 'A' ? { records: [a('127.0.0.2')] } : { negativeTtlSeconds: 'none' };
+  const { router } = await bench(t, zone);
+  assert.deepEqual(await targetsOf(router, 'own.example'), ['own.example 127.0.0.2']);
+});
+
+for (const [what, records] of [
+  ['null MX', [mx('.', 0)]],
+  ['no MX and no address', []],
+  ['an MX that names no host', [mx('192.0.2.1')]],
+] as const) {
+  test(`${what}, remembered past its time while DNS fails, bounces nothing`, async (t) => {
+    let broken = false;
+    const { router, clock } = await bench(t, () => (broken ? { rcode: 'SERVFAIL' } : { records }));
+    assert.match(await refusalOf(router, 'shop.example'), /^permanent/);
+    broken = true;
+    clock.nowMs = 3_600_000;
+    assert.equal(await refusalOf(router, 'shop.example'), 'transient 451 4.4.3');
+  });
+}
+
+test('an MX that is an address is no host (RFC 5321 §5.1): the others are used, alone it is an error', async (t) => {
+  const zone = zoneOfRecords({
+    'half.example': [mx('10.0.0.1', 5), mx('mx.example', 10)],
+    'mx.example': [a('127.0.0.2')],
+    'only.example': [mx('127.0.0.1')],
+  });
+  const { router, dns } = await bench(t, zone);
+  assert.deepEqual(await targetsOf(router, 'half.example'), ['mx.example 127.0.0.2']);
+  assert.equal(await refusalOf(router, 'only.example'), 'permanent 550 5.4.4');
+  assert.equal(dns.asked('127.0.0.1'), 0);
+});
+
+test('aliases of one host without MX share its site, and so its limits', async (t) => {
+  const zone = zoneOfRecords({
+    'one.example': [{ type: 'CNAME', target: 'host.example' }],
+    'two.example': [{ type: 'CNAME', target: 'host.example' }],
+    'host.example': [a('127.0.0.2')],
+    'mail.example': [mx('host.example')],
+  });
+  const { router } = await bench(t, zone);
+  for (const domain of ['one.example', 'two.example', 'host.example', 'mail.example']) {
+    assert.equal((await routeTo(router, domain)).site, 'host.example', domain);
+  }
+});
+
+test('domains with equal MX sets share a site, in whatever order and at whatever moment they come', async (t) => {
+  const set = [mx('b.example', 10), mx('a.example', 10), mx('c.example', 20)];
+  const zone = zoneOfRecords({ 'one.example': set, 'two.example': set.toReversed() });
+  const { router } = await bench(t, zone);
+  const both = await Promise.all([routeTo(router, 'one.example'), routeTo(router, 'two.example')]);
+  assert.deepEqual(
+    both.map(({ site }) => site),
+    ['a.example,b.example>c.example', 'a.example,b.example>c.example'],
+  );
+});
+
+test('a domain that gets no mail any more is not looked up any more', async (t) => {
+  const { router, dns, clock } = await bench(t, always({ records: [mx('mx.example', 10, 60)] }));
+  await router.resolve('once.example');
+  await router.resolve('busy.example');
+  for (let round = 0; round < 5; round++) {
+    clock.nowMs = round * 60_000 + 50_000;
+    assert.ok(router.peek('busy.example'));
+    // Shares what the peek started.
+    clock.nowMs = (round + 1) * 60_000;
+    await router.resolve('busy.example');
+  }
+  assert.equal(dns.asked('busy.example'), 6);
+  assert.equal(dns.asked('once.example'), 1);
+});
+
+test('a pod that ends waits for no DNS server', { timeout: 10_000 }, async (t) => {
+  const { router, dns } = await bench(t, always({ fault: { drop: true } }), { timeoutMs: 60_000 });
+  const waiting = ['a.example', 'b.example'].map((domain) => refusalOf(router, domain));
+  while (dns.askedInAll < 2) await new Promise(setImmediate);
+  router.close();
+  assert.deepEqual(await Promise.all(waiting), ['transient 451 4.4.3', 'transient 451 4.4.3']);
+  assert.equal(await refusalOf(router, 'c.example'), 'transient 451 4.4.3');
+  assert.equal(dns.askedInAll, 2);
+});
+
+test('no reply names a DNS server', async (t) => {
+  const failed: string[] = [];
+  const onServerFailure = (server: string) => failed.push(server);
+  const { router, dns } = await bench(t, always({ rcode: 'SERVFAIL' }), { onServerFailure });
+  const found = await router.resolve('shop.example');
+  assert.ok(found.kind === 'transient');
+  assert.equal(found.cause, 'DnsFailure');
+  assert.equal(found.reply.text, 'DNS look-up failed, MX of shop.example: SERVFAIL');
+  assert.deepEqual(failed, [`${dns.address}:${dns.port}`]);
+});
+
 test('a host whose look-up fails is passed over, and alone bounces nothing', async (t) => {
   const zone = zoneOfRecords({
     'shop.example': [mx('broken.example', 10), mx('good.example', 20)],

@@ -14,7 +14,7 @@ import {
   startAdminServer,
 } from '../control/mod.ts';
 import { openSession } from '../deliver/mod.ts';
-import { type AcceptRefusal, createReporter, Dispatcher, monotonicWallClock } from '../dispatch/mod.ts';
+import { type AcceptRefusal, createReporter, Dispatcher, MAX_RESIDENT_BYTES, monotonicWallClock } from '../dispatch/mod.ts';
 import { dial } from '../egress/mod.ts';
 import {
   type AcceptMessage,
@@ -84,7 +84,7 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
     random: Math.random,
     tenantLabels: (tenant) => tenants.labels(tenant),
     classPriority: (name) => classes.get(name) ?? 0,
-    residentBytes: Math.floor(settings.memory.maxBytes * RESIDENT_SHARE),
+    residentBytes: Math.min(MAX_RESIDENT_BYTES, Math.floor(settings.memory.maxBytes * RESIDENT_SHARE)),
   });
   const recovered = await dispatcher.recover((messages) => logger.info({ messages }, 'reading the spool'));
   if (recovered > 0) logger.info({ messages: recovered }, 'mail of before is queued again');

@@ -5,4 +5,4 @@ export { type AcceptRefusal, Dispatcher, type DispatcherOptions, type QueueView 
 export type { LaneView } from './lane-view.ts';
 export { MAX_UNJOURNALLED_OUTCOMES } from './outcome-journal.ts';
 export { createReporter } from './reporter.ts';
-export { DEFAULT_RESIDENT_BYTES } from './resident-messages.ts';
+export { MAX_RESIDENT_BYTES } from './resident-messages.ts';

@@ -7,11 +7,11 @@ import {
   type Spool,
 } from '../spool/mod.ts';
 
-/** Memory for envelopes and bodies of queued mail when sluice.yaml does not say otherwise, bytes. */
-export const DEFAULT_RESIDENT_BYTES = 64 * 1024 * 1024;
+/** Most memory for envelopes and bodies of queued mail, bytes: some ten thousand small messages, several seconds of work. */
+export const MAX_RESIDENT_BYTES = 16 * 1024 * 1024;
 
-/** What a recipient costs in memory besides its characters: string and array overhead, bytes. */
-const RECIPIENT_OVERHEAD_BYTES = 40;
+/** What a recipient costs in memory besides its characters: string, array, and the group it usually is alone in, bytes. */
+const RECIPIENT_OVERHEAD_BYTES = 200;
 /** Envelope, groups, map entry. */
 const MESSAGE_OVERHEAD_BYTES = 600;
 

@@ -12,10 +12,14 @@ export interface SourceChoice {
   /**
    * Source of a new connection: of those that are not ahead by more than the quantum, the one with the fewest
    * connections given for its weight; if all are, the one that is least ahead. `undefined` = none is usable.
+   * `mayOpen` narrows the choice to sources that may open a connection now; `usable` is what it is for `mayPull`.
    * Only sources in state Active are ever chosen: a Draining one gets no connection and its sessions end after the message they carry;
    * a Disabled one has its sessions taken down at once.
    */
-  choose(usable: (source: SourceConfig) => boolean): SourceConfig | undefined;
+  choose(
+    usable: (source: SourceConfig) => boolean,
+    mayOpen?: (source: SourceConfig) => boolean,
+  ): SourceConfig | undefined;
   /** The source carried so many messages. */
   charge(source: SourceConfig, messages: number): void;
   /**
@@ -77,6 +81,8 @@ export function createSourceChoice(sources: readonly SourceConfig[]): SourceChoi
     for (const share of shares) {
       if (!share.away || (share !== asking && !usable(share.source))) continue;
       share.away = false;
+      // Who comes back alone has nobody to be ahead of: the pool's time is his.
+      if (weights === 0) poolTime = Math.max(poolTime, share.time);
       share.time = Math.max(share.time, poolTime);
       share.connections = Math.max(share.connections, leastConnections(share));
     }
@@ -94,11 +100,12 @@ export function createSourceChoice(sources: readonly SourceConfig[]): SourceChoi
   const lead = (share: Share): number => (share.time - poolTime) * share.source.weight;
 
   return {
-    choose(usable) {
+    choose(usable, mayOpen = usable) {
       look(usable, undefined);
       let best: Share | undefined;
       for (const share of shares) {
-        if (!share.away && (best === undefined || isBefore(share, best, lead))) best = share;
+        if (share.away || !mayOpen(share.source)) continue;
+        if (best === undefined || isBefore(share, best, lead)) best = share;
       }
       if (best !== undefined) best.connections += 1 / best.source.weight;
       return best?.source;

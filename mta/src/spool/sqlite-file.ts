@@ -6,7 +6,7 @@ import { type OpenProblem, PAGE_BYTES, type StoreOptions } from './sqlite-batch.
 const APPLICATION_ID = 0x534c5549;
 const SCHEMA_VERSION = 1;
 /** Page cache, KiB. */
-const CACHE_KIB = 64 * 1024;
+const CACHE_KIB = 8 * 1024;
 /** Write-ahead log at which its pages go to the database (32 MiB): what was stored and done meanwhile never gets there. */
 const CHECKPOINT_PAGES = 2048;
 
