@@ -32,3 +32,16 @@ test('a new value replaces the old one in place', () => {
   assert.equal(cache.get('a'), 2);
   assert.equal(cache.size, 1);
 });
+
+test('many busy domains all survive a flood', () => {
+  const cache = new BoundedCache<number>(1_000);
+  const hot = Array.from({ length: 500 }, (_, number) => `hot-${number}.example`);
+  for (const key of hot) cache.set(key, 0);
+  for (let number = 0; number < 20_000; number++) {
+    cache.set(`once-${number}.example`, number);
+    // Each is used once in 500 newcomers, as many as there is room for.
+    cache.get(hot[number % hot.length] ?? '');
+  }
+  assert.equal(hot.filter((key) => cache.get(key) !== undefined).length, hot.length);
+  assert.equal(cache.size, 1_000);
+});

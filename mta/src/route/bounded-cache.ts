@@ -4,15 +4,17 @@ interface Slot<V> {
 }
 
 /**
- * A map that keeps at most so many values. A hit only sets a bit, so it costs one look-up; when room is needed, the oldest
- * value that was not used since it last came up goes (second chance, an LRU in all but name).
+ * A map that keeps at most so many values. A hit only sets a bit, so it costs one look-up; when room is needed, a hand goes
+ * round and takes the first value that was not used since it last came by (second chance, an LRU in all but name).
  */
 export class BoundedCache<V> {
   readonly #slots = new Map<string, Slot<V>>();
   readonly #maxValues: number;
+  #hand: Iterator<[string, Slot<V>]>;
 
   constructor(maxValues: number) {
     this.#maxValues = maxValues;
+    this.#hand = this.#slots.entries();
   }
 
   get size(): number {
@@ -36,12 +38,21 @@ export class BoundedCache<V> {
     this.#slots.set(key, { value, used: false });
   }
 
+  /** The iterator is kept: a new one would pass over all that was deleted before, each time. */
   #evict(): void {
-    for (const [key, slot] of this.#slots) {
-      this.#slots.delete(key);
-      if (!slot.used) return;
+    for (;;) {
+      let step = this.#hand.next();
+      if (step.done === true) {
+        this.#hand = this.#slots.entries();
+        step = this.#hand.next();
+        if (step.done === true) return;
+      }
+      const [key, slot] = step.value;
+      if (!slot.used) {
+        this.#slots.delete(key);
+        return;
+      }
       slot.used = false;
-      this.#slots.set(key, slot);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { DnsExchange, DnsServerAddress, Silence } from './dns-exchange.ts';
+import { CLOSED, type DnsExchange, type DnsServerAddress, type Silence } from './dns-exchange.ts';
 import {
   type Alias,
   type DnsQuestion,
@@ -21,16 +21,20 @@ export interface DnsClientOptions {
   readonly attempts: number;
   /** Monotonic, milliseconds. */
   readonly nowMs: () => number;
+  /** For logs and metrics: `server` (`192.0.2.53:53`) is in no other place, since replies with {@link DnsFailure.reason} reach senders. */
+  readonly onServerFailure?: (server: string, reason: string) => void;
 }
 
 /** No server gave an answer. */
 export interface DnsFailure {
   readonly kind: 'failure';
+  /** Without the server's address. */
   readonly reason: string;
 }
 
 /** A server that was silent goes to the end of the line for so long: it costs one time-out, not one for each name. */
 export const AVOID_MS = 30_000;
+const CLOSED_FAILURE: DnsFailure = { kind: 'failure', reason: CLOSED.reason };
 const ID_COUNT = 0x1_0000;
 
 interface Server {
@@ -45,6 +49,7 @@ interface Server {
 export class DnsClient {
   readonly #options: DnsClientOptions;
   readonly #servers: readonly Server[];
+  readonly #closed = new AbortController();
 
   constructor(options: DnsClientOptions) {
     this.#options = options;
@@ -56,35 +61,53 @@ export class DnsClient {
     }));
   }
 
-  /** Never rejects. */
+  /**
+   * Never rejects. Only a server that was silent is asked a second time, for a packet may have been lost; what a server says it
+   * would say again. An answer of nothing without proof (no SOA) counts only if no other server knows better.
+   */
   async query(question: DnsQuestion): Promise<FoundRecords | FoundNothing | Alias | DnsFailure> {
-    const order = this.#order();
+    const line = this.#order();
+    let unproven: FoundNothing | undefined;
     let reason = 'no DNS server is configured';
     for (let attempt = 0; attempt < this.#options.attempts; attempt++) {
-      const server = order[attempt % order.length];
+      const server = line.shift();
       if (server === undefined) break;
       const reply = await this.#ask(server, question);
+      if (this.#closed.signal.aborted) return CLOSED_FAILURE;
+      const silent = reply.kind === 'silence' || reply.kind === 'unreachable';
+      server.avoidUntilMs = silent ? this.#options.nowMs() + AVOID_MS : Number.NEGATIVE_INFINITY;
       switch (reply.kind) {
         case 'silence':
-          server.avoidUntilMs = this.#options.nowMs() + AVOID_MS;
-          reason = `${server.label}: ${reply.reason}`;
+          line.push(server);
+          reason = this.#failed(server, reply.reason);
           break;
+        case 'unreachable':
         case 'failure':
-          reason = `${server.label}: ${reply.reason}`;
+          reason = this.#failed(server, reply.reason);
           break;
         case 'truncated':
-          reason = `${server.label}: truncated over TCP`;
+          reason = this.#failed(server, 'truncated over TCP');
           break;
         default:
-          server.avoidUntilMs = Number.NEGATIVE_INFINITY;
-          return reply;
+          if (!isUnproven(reply)) return reply;
+          unproven ??= reply;
       }
     }
-    return { kind: 'failure', reason };
+    return unproven ?? { kind: 'failure', reason };
+  }
+
+  /** Ends all that is under way; queries fail at once from then on. */
+  close(): void {
+    this.#closed.abort();
+  }
+
+  #failed(server: Server, reason: string): string {
+    this.#options.onServerFailure?.(server.label, reason);
+    return reason;
   }
 
   /** As configured, those that were silent lately last. */
-  #order(): readonly Server[] {
+  #order(): Server[] {
     const nowMs = this.#options.nowMs();
     const avoided = (server: Server): number => (server.avoidUntilMs > nowMs ? 1 : 0);
     return this.#servers.toSorted((a, b) => avoided(a) - avoided(b));
@@ -94,7 +117,7 @@ export class DnsClient {
     const reply = await this.#exchange(server, question, !server.plain);
     if (reply.kind !== 'failure' || !reply.withoutEdns || server.plain) return reply;
     const plainly = await this.#exchange(server, question, false);
-    server.plain = plainly.kind !== 'failure' && plainly.kind !== 'silence';
+    server.plain = !['failure', 'silence', 'unreachable'].includes(plainly.kind);
     return plainly;
   }
 
@@ -108,6 +131,10 @@ export class DnsClient {
     const id = randomInt(ID_COUNT);
     const query = encodeQuery(id, question, edns);
     const read = (octets: Buffer) => readReply(octets, id, question);
-    return exchange(server.address, query, read, this.#options.timeoutMs);
+    return exchange(server.address, query, read, this.#options.timeoutMs, this.#closed.signal);
   }
+}
+
+function isUnproven(reply: FoundRecords | FoundNothing | Alias): reply is FoundNothing {
+  return (reply.kind === 'no-name' || reply.kind === 'no-data') && reply.ttlSeconds === undefined;
 }

@@ -49,6 +49,7 @@ test('a forged answer does not redirect mail: wrong id, wrong question, a query,
   assert.equal(readReply(message(MX, { type: 'query', answers }), ID, MX), undefined);
   assert.equal(readReply(message(MX, { questions: [], answers }), ID, MX), undefined);
   assert.equal(readReply(message(MX, { questions: [MX, MX], answers }), ID, MX), undefined);
+  assert.equal(readReply(Buffer.alloc(1), ID, MX), undefined);
   assert.equal(readReply(Buffer.alloc(3), ID, MX), undefined);
 });
 
@@ -97,6 +98,17 @@ test('a CNAME that leads out of the answer is told, a loop ends', () => {
   });
 });
 
+test('a CNAME to what is no name is a failure, whatever else the server says', () => {
+  for (const target of ['not a host.example', '.']) {
+    const answers = [cname('www.shop.example', target)];
+    assert.equal(
+      readReply(message(A, { answers, authorities: [soa(1, 1)] }), ID, A)?.kind,
+      'failure',
+      target,
+    );
+  }
+});
+
 test('NXDOMAIN and no data are told apart, and live as long as RFC 2308 says', () => {
   const nothing = (parts: Packet) => readReply(message(MX, parts), ID, MX);
   assert.deepEqual(nothing({ flags: 3, authorities: [soa(900, 60)] }), {
@@ -109,7 +121,11 @@ test('NXDOMAIN and no data are told apart, and live as long as RFC 2308 says', (
     name: 'shop.example',
     ttlSeconds: 30,
   });
-  assert.deepEqual(nothing({}), { kind: 'no-data', name: 'shop.example', ttlSeconds: undefined });
+  const unproven = { name: 'shop.example', ttlSeconds: undefined };
+  assert.deepEqual(nothing({}), { kind: 'no-data', ...unproven });
+  const stranger = { ...soa(30, 60), name: 'op.example' } as Answer;
+  assert.deepEqual(nothing({ authorities: [stranger] }), { kind: 'no-data', ...unproven });
+  assert.deepEqual(nothing({ flags: 3, authorities: [stranger] }), { kind: 'no-name', ...unproven });
 });
 
 test('a lame server is no proof that a domain has no MX: referrals and errors are failures', () => {
@@ -133,6 +149,8 @@ test('a truncated answer is not taken for the whole', () => {
   assert.deepEqual(readReply(message(MX, { flags, answers: [mx('mx.shop.example', 1)] }), ID, MX), {
     kind: 'truncated',
   });
+  const cut = message(MX, { flags, answers: [mx('mx.shop.example', 1)] }).subarray(0, -4);
+  assert.deepEqual(readReply(cut, ID, MX), { kind: 'truncated' }, 'also where it is cut inside a record');
 });
 
 test('no octets from the network can throw', () => {

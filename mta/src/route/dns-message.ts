@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { isDomainName } from '@sluice/crds';
 import dnsPacket, { type Answer, type DecodedPacket } from 'dns-packet';
 
 export type RecordType = 'A' | 'AAAA' | 'MX';
@@ -28,7 +30,7 @@ export interface FoundRecords {
 export interface FoundNothing {
   readonly kind: 'no-name' | 'no-data';
   readonly name: string;
-  /** RFC 2308 §5: from the SOA; `undefined` where the server gave none. */
+  /** RFC 2308 §5: from the SOA. `undefined` = the server gave none, and so no proof: broken resolvers answer like this. */
   readonly ttlSeconds: number | undefined;
 }
 
@@ -60,8 +62,14 @@ export const MAX_ALIASES = 8;
 
 /** RFC 1035 §4.1.1, RFC 6895 §2.3. */
 const RCODE_NAMES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
+const HEADER_BYTES = 12;
+const FLAGS_AT = 2;
 const RCODE_BITS = 0xf;
-const [NOERROR, FORMERR, NXDOMAIN, NOTIMP] = [0, 1, 3, 4];
+/** RFC 6891 §6.1.3: the OPT record holds the upper octet of the response code. */
+const RCODE_HEADER_WIDTH = 4;
+const [NOERROR, FORMERR, NXDOMAIN, NOTIMP, BADVERS] = [0, 1, 3, 4, 16];
+const WITHOUT_EDNS: readonly number[] = [FORMERR, NOTIMP, BADVERS];
+const GARBLED: ServerFailure = { kind: 'failure', reason: 'garbled answer', withoutEdns: false };
 
 const OPT: Answer = {
   type: 'OPT',
@@ -86,22 +94,39 @@ export function encodeQuery(id: number, { name, type }: DnsQuestion, edns: boole
 }
 
 /**
- * Reads what may be the reply to a question of ours. `undefined` = it is not: another id, another question (RFC 5452 §9.1), or no
- * DNS message at all; the true reply may still come.
+ * Reads what may be the reply to a question of ours. `undefined` = it is not: another id or another question (RFC 5452 §9.1);
+ * the true reply may still come. What has the id and cannot be read is the reply of a server that is at fault.
  */
 export function readReply(octets: Buffer, id: number, question: DnsQuestion): DnsReply | undefined {
+  if (octets.length < 2 || octets.readUInt16BE(0) !== id) return undefined;
   const packet = decode(octets);
-  if (packet === undefined || packet.type !== 'response' || packet.id !== id) return undefined;
-  const rcode = (packet.flags ?? 0) & RCODE_BITS;
+  if (packet === undefined) return readHeader(octets);
+  if (packet.type !== 'response') return undefined;
+  const rcode = rcodeOf(packet);
   const failed = rcode !== NOERROR && rcode !== NXDOMAIN;
   const questions = packet.questions ?? [];
   // Servers that did not understand the question cannot repeat it.
   if (!(failed && questions.length === 0) && !echoes(questions, question)) return undefined;
   if (failed) {
-    const reason = RCODE_NAMES[rcode] ?? `response code ${rcode}`;
-    return { kind: 'failure', reason, withoutEdns: rcode === FORMERR || rcode === NOTIMP };
+    const reason = rcode === BADVERS ? 'BADVERS' : (RCODE_NAMES[rcode] ?? `response code ${rcode}`);
+    return { kind: 'failure', reason, withoutEdns: WITHOUT_EDNS.includes(rcode) };
   }
   return packet.flag_tc ? { kind: 'truncated' } : meaningOf(packet, rcode, question);
+}
+
+/** Of a message that ends too early or makes no sense the header may still say what to do next. */
+function readHeader(octets: Buffer): ServerFailure | Truncated {
+  if (octets.length < HEADER_BYTES) return GARBLED;
+  const flags = octets.readUInt16BE(FLAGS_AT);
+  const rcode = flags & RCODE_BITS;
+  if (rcode === NOERROR && (flags & dnsPacket.TRUNCATED_RESPONSE) !== 0) return { kind: 'truncated' };
+  return WITHOUT_EDNS.includes(rcode) ? { ...GARBLED, withoutEdns: true } : GARBLED;
+}
+
+function rcodeOf(packet: DecodedPacket): number {
+  const low = (packet.flags ?? 0) & RCODE_BITS;
+  const opt = packet.additionals?.find((record) => record.type === 'OPT');
+  return opt?.type === 'OPT' ? (opt.extendedRcode << RCODE_HEADER_WIDTH) | low : low;
 }
 
 function decode(octets: Buffer): DecodedPacket | undefined {
@@ -129,6 +154,9 @@ function meaningOf(packet: DecodedPacket, rcode: number, { name, type }: DnsQues
     const alias = owned.find((record) => record.type === 'CNAME');
     if (alias?.type !== 'CNAME') return nothingOf(packet, rcode, owner, chainTtl);
     owner = normal(alias.data);
+    if (!isDomainName(owner)) {
+      return { kind: 'failure', reason: 'a CNAME to what is no name', withoutEdns: false };
+    }
     chainTtl = shortest(chainTtl, alias.ttl ?? 0);
   }
   return { kind: 'failure', reason: 'a CNAME loop', withoutEdns: false };
@@ -139,7 +167,7 @@ function recordsOf(
   name: string,
   type: RecordType,
   chainTtl: number | undefined,
-): FoundRecords | undefined {
+): FoundRecords | ServerFailure | undefined {
   let ttlSeconds = chainTtl;
   const exchanges: MxRecord[] = [];
   const addresses: string[] = [];
@@ -149,7 +177,11 @@ function recordsOf(
     if (record.type === 'MX') {
       const { preference = 0, exchange } = record.data;
       exchanges.push({ preference, exchange: normal(exchange) });
-    } else if (record.type === 'A' || record.type === 'AAAA') addresses.push(record.data);
+    } else if (record.type === 'A' || record.type === 'AAAA') {
+      // The decoder makes half an address of a record that ends too early.
+      if (isIP(record.data) === 0) return GARBLED;
+      addresses.push(record.data);
+    }
   }
   if (exchanges.length === 0 && addresses.length === 0) return undefined;
   return { kind: 'records', name, exchanges, addresses, ttlSeconds: ttlSeconds ?? 0 };
@@ -163,7 +195,8 @@ function nothingOf(
   chainTtl: number | undefined,
 ): DnsReply {
   const authorities = packet.authorities ?? [];
-  const soa = authorities.find((record) => record.type === 'SOA');
+  // The SOA of another zone proves nothing about this name.
+  const soa = authorities.find((record) => record.type === 'SOA' && encloses(normal(record.name), name));
   const soaTtl = soa?.type === 'SOA' ? Math.min(soa.ttl ?? 0, soa.data.minimum ?? 0) : undefined;
   const ttlSeconds = soaTtl === undefined ? undefined : shortest(chainTtl, soaTtl);
   if (rcode === NXDOMAIN) return { kind: 'no-name', name, ttlSeconds };
@@ -173,6 +206,10 @@ function nothingOf(
   return referral
     ? { kind: 'failure', reason: 'the server only refers to others', withoutEdns: false }
     : { kind: 'no-data', name, ttlSeconds };
+}
+
+function encloses(zone: string, name: string): boolean {
+  return zone === '.' || name === zone || name.endsWith(`.${zone}`);
 }
 
 function shortest(one: number | undefined, other: number): number {

@@ -1,5 +1,5 @@
 import { hostsOfMx } from './mx-rules.ts';
-import { noRoute } from './no-route.ts';
+import { noRoute, softened } from './no-route.ts';
 import type { Resolver, TimedAnswer } from './resolver.ts';
 import type { MxHost, NoRoute, Route } from './route.ts';
 
@@ -25,15 +25,18 @@ export async function lookUpMx(
   resolver: Pick<Resolver, 'lookup'>,
   freshForMs: number,
 ): Promise<MxFinding> {
-  const { answer, expiresAtMs } = await resolver.lookup(domain, 'MX', freshForMs);
-  const finding = (result: MxFinding['result']): MxFinding => ({ result, expiresAtMs });
+  const { answer, expiresAtMs, doubtful } = await resolver.lookup(domain, 'MX', freshForMs);
+  const finding = (result: MxFinding['result']): MxFinding => ({
+    result: doubtful && 'kind' in result ? softened(result) : result,
+    expiresAtMs,
+  });
   switch (answer.kind) {
     case 'failure':
       return finding(noRoute('DnsFailure', domain, `DNS look-up failed, MX of ${domain}: ${answer.reason}`));
     case 'no-name':
       return finding(noRoute('NoDomain', domain, `${domain} does not exist (NXDOMAIN)`));
     case 'no-data':
-      return implicitMx(domain, answer.name, port, resolver, freshForMs, expiresAtMs);
+      return implicitMx(domain, answer.name, port, resolver, freshForMs, { expiresAtMs, doubtful });
     case 'records': {
       const hosts = hostsOfMx(answer.exchanges, port);
       if (hosts === 'null-mx') {
@@ -54,23 +57,25 @@ async function implicitMx(
   port: number,
   resolver: Pick<Resolver, 'lookup'>,
   freshForMs: number,
-  mxExpiresAtMs: number,
+  mx: Pick<TimedAnswer, 'expiresAtMs' | 'doubtful'>,
 ): Promise<MxFinding> {
   const both = await Promise.all([
     resolver.lookup(name, 'A', freshForMs),
     resolver.lookup(name, 'AAAA', freshForMs),
   ]);
-  const expiresAtMs = Math.min(mxExpiresAtMs, ...both.map((timed) => timed.expiresAtMs));
+  const expiresAtMs = Math.min(mx.expiresAtMs, ...both.map((timed) => timed.expiresAtMs));
   if (both.some(({ answer }) => answer.kind === 'records')) {
     const hosts = [{ name, preference: IMPLICIT_PREFERENCE, port }];
     return { result: { origin: 'implicit', hosts }, expiresAtMs };
   }
   const reason = both.map(failureReason).find((found) => found !== undefined);
-  const result =
-    reason === undefined
-      ? noRoute('NoAddress', domain, `${domain} has neither MX nor address`)
-      : noRoute('DnsFailure', domain, `DNS look-up failed, address of ${name}: ${reason}`);
-  return { result, expiresAtMs };
+  if (reason !== undefined) {
+    const result = noRoute('DnsFailure', domain, `DNS look-up failed, address of ${name}: ${reason}`);
+    return { result, expiresAtMs };
+  }
+  const none = noRoute('NoAddress', domain, `${domain} has neither MX nor address`);
+  const doubtful = mx.doubtful || both.some((timed) => timed.doubtful);
+  return { result: doubtful ? softened(none) : none, expiresAtMs };
 }
 
 function failureReason({ answer }: TimedAnswer): string | undefined {

@@ -19,6 +19,12 @@ export function noRoute(cause: NoRouteCause, domain: string, text: string): NoRo
   return { kind, cause, domain, reply: { code, enhanced, text, host: '' } };
 }
 
+/** The same by answers that may be wrong (see `TimedAnswer.doubtful`): mail waits until the servers give proof. */
+export function softened(given: NoRoute): NoRoute {
+  if (given.kind === 'transient') return given;
+  return noRoute('DnsFailure', given.domain, `DNS look-up failed, unproven: ${given.reply.text}`);
+}
+
 /** The same where the user's own configuration is at fault: mail waits until it is mended instead of being returned. */
 export function transientNoRoute(cause: NoRouteCause, domain: string, text: string): NoRoute {
   const enhanced = CODES[cause][1].replace(/^5/, '4');

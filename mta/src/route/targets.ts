@@ -1,5 +1,5 @@
 import type { Network } from '../config/mod.ts';
-import { noRoute, transientNoRoute } from './no-route.ts';
+import { noRoute, softened, transientNoRoute } from './no-route.ts';
 import type { Resolver } from './resolver.ts';
 import type { MxHost, NoRoute, Route } from './route.ts';
 import { refusalOf } from './target-filter.ts';
@@ -34,6 +34,8 @@ interface HostAddresses {
   readonly refused: readonly string[];
   /** `A of mx.example: SERVFAIL` */
   readonly failure?: string;
+  /** See `TimedAnswer`. */
+  readonly doubtful: boolean;
 }
 
 /**
@@ -66,23 +68,26 @@ async function addressesOf(
   options: TargetsOptions,
 ): Promise<HostAddresses> {
   const literal = literalFamily(host.name);
-  if (literal !== undefined) return checked(host, route, literal === family ? [host.name] : [], options);
-  const type = family === 4 ? 'A' : 'AAAA';
-  const { answer } = await options.resolver.lookup(host.name, type);
-  if (answer.kind === 'failure') {
-    return { usable: [], refused: [], failure: `${type} of ${host.name}: ${answer.reason}` };
+  if (literal !== undefined) {
+    return checked(host, route, literal === family ? [host.name] : [], false, options);
   }
-  return checked(host, route, answer.kind === 'records' ? answer.addresses : [], options);
+  const type = family === 4 ? 'A' : 'AAAA';
+  const { answer, doubtful } = await options.resolver.lookup(host.name, type);
+  if (answer.kind === 'failure') {
+    return { usable: [], refused: [], doubtful, failure: `${type} of ${host.name}: ${answer.reason}` };
+  }
+  return checked(host, route, answer.kind === 'records' ? answer.addresses : [], doubtful, options);
 }
 
 function checked(
   host: MxHost,
   route: Route,
   addresses: readonly string[],
+  doubtful: boolean,
   options: TargetsOptions,
 ): HostAddresses {
   // The user wrote down where static routes lead; all others are led by strangers.
-  if (route.origin === 'static') return { usable: addresses, refused: [] };
+  if (route.origin === 'static') return { usable: addresses, refused: [], doubtful };
   const usable: string[] = [];
   const refused: string[] = [];
   for (const address of addresses) {
@@ -90,7 +95,7 @@ function checked(
     if (range === undefined) usable.push(address);
     else refused.push(`${host.name} has the ${range} address ${address}`);
   }
-  return { usable, refused };
+  return { usable, refused, doubtful };
 }
 
 /** Looks at the other family too: only a domain that no source can reach fails for good. */
@@ -117,8 +122,15 @@ async function whyNone(
     );
   }
   const [refused] = all.flatMap((host) => host.refused);
-  if (refused !== undefined) return noRoute('Forbidden', domain, `mail is not sent there: ${refused}`);
-  const decide = route.origin === 'static' ? transientNoRoute : noRoute;
+  const none =
+    refused === undefined
+      ? noAddress(route)
+      : noRoute('Forbidden', domain, `mail is not sent there: ${refused}`);
+  return all.some((host) => host.doubtful) ? softened(none) : none;
+}
+
+function noAddress({ domain, origin }: Route): NoRoute {
+  const decide = origin === 'static' ? transientNoRoute : noRoute;
   return decide('NoAddress', domain, `no host of ${domain} has an address`);
 }
 

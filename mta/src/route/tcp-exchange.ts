@@ -1,20 +1,24 @@
 import { connect } from 'node:net';
-import type { DnsExchange } from './dns-exchange.ts';
+import { CLOSED, type DnsExchange, LATE, unreachable } from './dns-exchange.ts';
 
 const LENGTH_BYTES = 2;
 
 /** One question over a TCP connection of its own, each message after its length in two octets (RFC 1035 §4.2.2). */
-export const exchangeOverTcp: DnsExchange = (server, query, read, timeoutMs) =>
+export const exchangeOverTcp: DnsExchange = (server, query, read, timeoutMs, closed) =>
   new Promise((resolve) => {
+    if (closed.aborted) return resolve(CLOSED);
     const socket = connect({ host: server.host, port: server.port, noDelay: true });
-    const timer = setTimeout(() => end({ kind: 'silence', reason: 'no answer in time' }), timeoutMs);
     const end = (result: Awaited<ReturnType<DnsExchange>>) => {
       clearTimeout(timer);
+      closed.removeEventListener('abort', onClosed);
       socket.destroy();
       resolve(result);
     };
-    socket.on('error', (error) => end({ kind: 'silence', reason: error.message }));
-    socket.on('close', () => end({ kind: 'silence', reason: 'closed without an answer' }));
+    const timer = setTimeout(() => end(LATE), timeoutMs);
+    const onClosed = () => end(CLOSED);
+    closed.addEventListener('abort', onClosed);
+    socket.on('error', (error) => end(unreachable(error)));
+    socket.on('close', () => end({ kind: 'unreachable', reason: 'closed without an answer' }));
     socket.on('connect', () => {
       const length = Buffer.alloc(LENGTH_BYTES);
       length.writeUInt16BE(query.length);
