@@ -169,6 +169,20 @@ test('senders do not learn the address of the resolver; logs do', QUICK, async (
   }
 });
 
+test('senders do not learn it from a failed TCP connection either', QUICK, async () => {
+  const gone = createServer();
+  gone.listen(0, '127.0.0.1');
+  await once(gone, 'listening');
+  const bound = gone.address();
+  assert.ok(bound !== null && typeof bound === 'object');
+  gone.close();
+  await once(gone, 'close');
+  const server = { host: '127.0.0.1', port: bound.port };
+  const closed = new AbortController().signal;
+  const answer = await exchangeOverTcp(server, Buffer.alloc(12), () => undefined, LONG_MS, closed);
+  assert.deepEqual(answer, { kind: 'unreachable', reason: 'no connection (ECONNREFUSED)' });
+});
+
 test('nothing without proof counts only if no other server knows better', QUICK, async (t) => {
   const empty = await rawServer(t, (query) => reply(query, {}));
   const refusing = await rawServer(t, (query) => reply(query, { flags: 5 }));

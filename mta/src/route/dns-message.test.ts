@@ -153,6 +153,14 @@ test('a truncated answer is not taken for the whole', () => {
   assert.deepEqual(readReply(cut, ID, MX), { kind: 'truncated' }, 'also where it is cut inside a record');
 });
 
+test('half an address is no address, and no reason to return mail', () => {
+  const whole = message(A, { answers: [{ type: 'A', name: A.name, ttl: 5, data: '192.0.2.1' }] });
+  assert.equal(readReply(whole, ID, A)?.kind, 'records');
+  for (const missing of [1, 2, 3, 4]) {
+    assert.equal(readReply(whole.subarray(0, -missing), ID, A)?.kind, 'failure', `${missing} octets missing`);
+  }
+});
+
 test('no octets from the network can throw', () => {
   const whole = message(MX, { answers: [mx('mx.shop.example', 10)], authorities: [soa(1, 1)] });
   const mutation = fc.record({

@@ -182,6 +182,15 @@ test('a resolver that comes back to its senses is believed at once, and its next
   assert.equal((await resolver.lookup('mx.example', 'A')).doubtful, true);
 });
 
+test('behind an alias nothing without proof is doubtful too', async () => {
+  const resolver = new Resolver({
+    query: async ({ name }) =>
+      name === 'a.example' ? { kind: 'alias', target: 'mx.example', ttlSeconds: 60 } : nothing('no-name'),
+    nowMs: () => 0,
+  });
+  assert.equal((await resolver.lookup('a.example', 'MX')).doubtful, true);
+});
+
 test('with proof nothing is believed at once; past its time it is doubtful', async () => {
   const { state, resolver } = bench(nothing('no-data', 60));
   assert.equal((await resolver.lookup('mx.example', 'MX')).doubtful, false);
