@@ -14,7 +14,13 @@ import {
   startAdminServer,
 } from '../control/mod.ts';
 import { openSession } from '../deliver/mod.ts';
-import { type AcceptRefusal, createReporter, Dispatcher, MAX_RESIDENT_BYTES, monotonicWallClock } from '../dispatch/mod.ts';
+import {
+  type AcceptRefusal,
+  createReporter,
+  Dispatcher,
+  MAX_RESIDENT_BYTES,
+  monotonicWallClock,
+} from '../dispatch/mod.ts';
 import { dial } from '../egress/mod.ts';
 import {
   type AcceptMessage,
@@ -63,19 +69,20 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
     },
   });
   const reporter = createReporter(metrics, events, logger);
+  const router = createRouter({
+    servers: settings.dns.servers,
+    timeoutMs: settings.dns.timeoutMs,
+    attempts: settings.dns.attempts,
+    smtpPort: settings.smtpPort,
+    routes: settings.routes,
+    allowedTargets: settings.allowedTargets,
+    random: Math.random,
+    nowMs: () => performance.now(),
+  });
   const dispatcher = new Dispatcher({
     config: resources.state.config,
     spool,
-    router: createRouter({
-      servers: settings.dns.servers,
-      timeoutMs: settings.dns.timeoutMs,
-      attempts: settings.dns.attempts,
-      smtpPort: settings.smtpPort,
-      routes: settings.routes,
-      allowedTargets: settings.allowedTargets,
-      random: Math.random,
-      nowMs: () => performance.now(),
-    }),
+    router,
     createShaper,
     openSession,
     dial: (source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal),
@@ -151,6 +158,7 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
       logger.info({}, 'draining: no new mail, open transactions end');
       await Promise.all(listeners.map((listener) => listener.close(graceMs)));
       await dispatcher.drain(graceMs);
+      router.close();
       resources.close();
       await spool.close();
       await events.close();

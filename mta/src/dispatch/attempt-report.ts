@@ -47,4 +47,8 @@ export interface DispatchReport {
   /** A queued message was not in the store, or another one was there: reported, never sent or deleted. */
   mismatch(sequence: number): void;
   journalError(error: unknown): void;
+  /** A queued message could not be read; it stays queued and is tried again. */
+  storeError(error: unknown): void;
+  /** A bug: an exception where none may be. What it stopped was given back. */
+  fault(error: unknown): void;
 }

@@ -1,4 +1,4 @@
-import type { SessionFailure } from '../deliver/mod.ts';
+import type { RecipientResult, SessionFailure, TransactionResult } from '../deliver/mod.ts';
 import type { Entry, UnitKey } from '../queue/mod.ts';
 import type { NoRoute } from '../route/mod.ts';
 import { idCheck, type Reply } from '../spool/mod.ts';
@@ -20,15 +20,40 @@ export interface Loaded {
   readonly deferred: readonly number[];
 }
 
+/** What went wrong in an attempt. */
+export interface Setback {
+  readonly reply: Reply;
+  /** The peer ended the session in its first transaction, and no recipient has a final answer: it refuses mail as such. */
+  readonly refusal?: SessionFailure;
+}
+
+/** Pause before a message is asked for again from a store that could not be read, milliseconds. */
+export const STORE_RETRY_MS = 1_000;
+
+const UNREADABLE: Setback = {
+  reply: { code: 451, enhanced: '4.3.2', text: 'the message store cannot be read', host: '' },
+};
+
 /**
- * The entry's message, from memory or the store. `undefined` when the store has no such message or another one in its place
- * (see {@link Reference}): then the entry left the queue and was reported.
+ * The entry's message, from memory or the store. `gone` when the store has no such message or another one in its place
+ * (see {@link Reference}): then the entry left the queue and was reported. `unreadable` when the store failed: the entry is as it was.
  */
-export async function loadEntry(context: DispatchContext, entry: Entry): Promise<Loaded | undefined> {
+export async function loadEntry(
+  context: DispatchContext,
+  entry: Entry,
+): Promise<Loaded | 'gone' | 'unreadable'> {
   const { queue } = context;
   const sequence = queue.sequence(entry);
   const group = queue.group(entry);
-  const message = context.resident.peek(sequence) ?? (await context.resident.load(sequence));
+  let message = context.resident.peek(sequence);
+  if (message === undefined) {
+    try {
+      message = await context.resident.load(sequence);
+    } catch (error) {
+      context.report.storeError(error);
+      return 'unreadable';
+    }
+  }
   const members = message?.groups[group];
   if (
     message === undefined ||
@@ -37,7 +62,7 @@ export async function loadEntry(context: DispatchContext, entry: Entry): Promise
   ) {
     queue.remove(entry);
     context.report.mismatch(sequence);
-    return undefined;
+    return 'gone';
   }
   const partial = context.partial.get(sequence, group);
   return {
@@ -48,18 +73,27 @@ export async function loadEntry(context: DispatchContext, entry: Entry): Promise
   };
 }
 
-/** One transaction of an entry over an open session; resolves with the reply that deferred or refused some recipient, if one did. */
+/** A taken entry whose message could not be read waits a moment; no attempt. */
+export function postpone({ queue, clock }: DispatchContext, entry: Entry): void {
+  queue.defer(entry, { dueAtMs: clock.nowMs() + STORE_RETRY_MS, attempts: queue.attempts(entry) });
+}
+
+/** One transaction of an entry over an open session; resolves with what went wrong for some recipient, if something did. */
 export async function attemptEntry(
   context: DispatchContext,
   session: CarryingSession,
   unit: CarriedUnit,
   entry: Entry,
-): Promise<Reply | undefined> {
+): Promise<Setback | undefined> {
   const loaded = await loadEntry(context, entry);
-  if (loaded === undefined) return undefined;
+  if (loaded === 'gone') return undefined;
+  if (loaded === 'unreadable') {
+    postpone(context, entry);
+    return UNREADABLE;
+  }
   const { envelope, body } = loaded.message;
   const { destination, target, source } = session;
-  const atMost = destination.policy.session.recipientsPerTransaction;
+  const atMost = unit.destination.policy.session.recipientsPerTransaction;
   const tried = loaded.untried.length <= atMost ? loaded.untried : loaded.untried.slice(0, atMost);
   const result = await session.smtp.send({
     sender: envelope.sender,
@@ -69,8 +103,8 @@ export async function attemptEntry(
     eightBit: envelope.eightBit,
     smtputf8: envelope.smtputf8,
   });
-  if (!result.begun && session.carried > 0) {
-    // The peer had closed the idle session: nothing was said about this message.
+  if (!result.begun && (session.carried > 0 || session.retiring)) {
+    // The peer had closed the idle session, or we did: nothing was said about this message.
     context.queue.giveBack(entry);
     return undefined;
   }
@@ -101,7 +135,21 @@ export async function attemptEntry(
     },
     result,
   );
-  return result.recipients.find((recipient) => recipient.status !== 'delivered')?.reply;
+  const failed = result.recipients.find((recipient) => recipient.status !== 'delivered');
+  if (failed === undefined) return undefined;
+  const refused =
+    session.carried === 1 &&
+    result.ended !== undefined &&
+    !session.retiring &&
+    result.recipients.every(({ status }) => status === 'transient');
+  return refused
+    ? { reply: failed.reply, refusal: refusalOf(failed, result.ended) }
+    : { reply: failed.reply };
+}
+
+function refusalOf({ phase, reply }: RecipientResult, ended: TransactionResult['ended']): SessionFailure {
+  if (typeof ended === 'object') return ended;
+  return { ok: false, phase, cause: 'closed', reply, tryNextHost: true, permanent: false };
 }
 
 /** The connection failed before any message was offered: this entry is charged with the attempt. */
@@ -114,7 +162,11 @@ export async function failEntry(
   failure: SessionFailure | NoRoute,
 ): Promise<void> {
   const loaded = await loadEntry(context, entry);
-  if (loaded === undefined) return;
+  if (loaded === 'gone') return;
+  if (loaded === 'unreadable') {
+    postpone(context, entry);
+    return;
+  }
   const noRoute = 'kind' in failure;
   const attempt: Attempt = {
     entry,
@@ -143,12 +195,14 @@ export async function failEntry(
   );
 }
 
-/** The entry's time is up. It has already left the queue's clocks. */
-export async function expireEntry(context: DispatchContext, entry: Entry, key: UnitKey): Promise<void> {
+/** The entry's time is up. It has already left the queue's clocks. Resolves `false` when its message could not be read: try again later. */
+export async function expireEntry(context: DispatchContext, entry: Entry, key: UnitKey): Promise<boolean> {
   const loaded = await loadEntry(context, entry);
-  if (loaded === undefined) return;
+  if (loaded === 'gone') return true;
+  if (loaded === 'unreadable') return false;
   const pending = loaded.untried.concat(loaded.deferred).sort((a, b) => a - b);
   settleExpired(context, entry, loaded.message, loaded.group, pending, unknownPlace(key));
+  return true;
 }
 
 function unknownPlace(key: UnitKey): AttemptPlace {

@@ -2,9 +2,14 @@ import type { SourceConfig } from '@sluice/crds';
 import type { Session } from '../deliver/mod.ts';
 import type { Target } from '../route/mod.ts';
 import type { ConnectionGrant, KeySet, Shaper } from '../shape/mod.ts';
+import type { ConnectionPlace } from './attempt-report.ts';
 import type { Destination } from './destinations.ts';
 import type { LaneSource } from './lane-source.ts';
 import type { AttemptKeys } from './limit-keys.ts';
+
+/** A session whose slot others wait for gives it up after so many messages or so long, whichever comes first (DESIGN §6, quantum). */
+export const SLOT_QUANTUM_MESSAGES = 20;
+export const SLOT_QUANTUM_MS = 10_000;
 
 /** An open SMTP session of a lane with the slots it holds. */
 export class CarryingSession {
@@ -53,6 +58,11 @@ export class CarryingSession {
     );
   }
 
+  /** Carried so much, or lasted so long, that its slot may go to others. */
+  pastQuantum(nowMs: number): boolean {
+    return this.smtp.transactions >= SLOT_QUANTUM_MESSAGES || nowMs - this.openedAtMs >= SLOT_QUANTUM_MS;
+  }
+
   /** Whether one of the slots it holds, the lane's or the carried unit's, satisfies the condition. */
   holds(condition: (keyId: string) => boolean): boolean {
     const inGrant = (grant: ConnectionGrant | undefined): boolean =>
@@ -90,4 +100,12 @@ export class CarryingSession {
     for (const slot of this.#slots) shaper.release(slot, nowMs);
     this.#slots.length = 0;
   }
+}
+
+/** Where a connection goes, as metrics name it. */
+export function placeOf({
+  laneSource,
+  destination,
+}: Pick<CarryingSession, 'laneSource' | 'destination'>): ConnectionPlace {
+  return { pool: destination.pool, source: laneSource.source.name, group: destination.policy.group };
 }

@@ -1,4 +1,5 @@
 import { DEFAULT_RETRY, type EgressConfig, effectivePolicy } from '@sluice/crds';
+import { DESTROY_GRACE_MS } from '../deliver/mod.ts';
 import { createQueue, type NewEntry } from '../queue/mod.ts';
 import type { QueueGauges } from '../report/mod.ts';
 import type { Router } from '../route/mod.ts';
@@ -50,6 +51,8 @@ export interface DispatcherOptions {
 
 /** How often a drain looks whether the last transaction has ended, milliseconds. */
 const DRAIN_CHECK_MS = 20;
+/** After the grace of a drain: time for cut sessions to be seen cut by their peers and for the last outcomes to reach a store that works. */
+const AFTER_GRACE_MS = 2 * DESTROY_GRACE_MS;
 
 /** Body of `GET /queue`. */
 export interface QueueView {
@@ -95,7 +98,8 @@ export class Dispatcher {
       }),
       journal: new OutcomeJournal(options.spool, {
         onRoom: () => this.#lanes.journalHasRoom(),
-        onError: options.report.journalError,
+        onError: (error) => options.report.journalError(error),
+        onFault: (error) => options.report.fault(error),
         onMismatch: (count) => options.report.mismatch(count),
       }),
       resident: new ResidentMessages(options.spool, options.residentBytes),
@@ -152,11 +156,13 @@ export class Dispatcher {
     this.#lanes.stopTimer();
     for (const [, lane] of this.#lanes.all()) lane.close();
     const untilMs = this.#context.clock.nowMs() + graceMs;
-    while (this.#lanes.busy().length > 0 && this.#context.clock.nowMs() < untilMs) {
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
-    }
+    await this.#until(() => this.#lanes.busy().length === 0, untilMs);
     for (const lane of this.#lanes.busy()) if (lane instanceof LaneDriver) lane.destroy();
-    await this.#context.journal.drained();
+    // What was cut still settles: its deferral is recorded too.
+    const lastMs = Math.max(untilMs, this.#context.clock.nowMs()) + AFTER_GRACE_MS;
+    await this.#until(() => this.#lanes.busy().length === 0, lastMs);
+    await this.#until(() => this.#context.journal.unjournalled === 0, lastMs);
+    this.#context.journal.close();
   }
 
   /** The `limit` lanes with most mail, and how much there is in all. */
@@ -186,6 +192,12 @@ export class Dispatcher {
       lanes,
       oldestAgeMs: oldestMs === Number.POSITIVE_INFINITY ? 0 : Math.max(0, clock.nowMs() - oldestMs),
     };
+  }
+
+  async #until(condition: () => boolean, untilMs: number): Promise<void> {
+    while (!condition() && this.#context.clock.nowMs() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
+    }
   }
 
   #requeue(stored: StoredMessage): void {

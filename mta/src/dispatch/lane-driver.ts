@@ -1,86 +1,59 @@
-import type { PoolConfig, SourceConfig } from '@sluice/crds';
-import type { Session, SessionFailure } from '../deliver/mod.ts';
-import { createSourceChoice, type SourceChoice, sourceFamily } from '../egress/mod.ts';
+import type { PoolConfig } from '@sluice/crds';
+import type { SessionFailure } from '../deliver/mod.ts';
 import type { Admission, Entry, LaneId, UnitId } from '../queue/mod.ts';
-import type { NoRoute, Target } from '../route/mod.ts';
+import type { NoRoute } from '../route/mod.ts';
 import type { ConnectionGrant, Refusal } from '../shape/mod.ts';
 import type { Reply } from '../spool/mod.ts';
-import type { ConnectionPlace } from './attempt-report.ts';
+import { withheld } from './admission.ts';
+import type { Setback } from './attempts.ts';
 import type { CarriedUnit } from './carried-unit.ts';
-import { CarryingSession } from './carrying-session.ts';
+import { type CarryingSession, placeOf, SLOT_QUANTUM_MS } from './carrying-session.ts';
 import { connectionsWanted } from './connection-demand.ts';
+import { type Opening, openConnection } from './connection-opener.ts';
+import { connectionVerdict } from './connection-verdict.ts';
 import type { Destination } from './destinations.ts';
-import type { DispatchContext } from './dispatch-context.ts';
-import { LaneSource } from './lane-source.ts';
-import { HEALTHY, mayConnect, type SiteHealth, siteFailed } from './site-health.ts';
+import type { LaneHost } from './lane-host.ts';
+import type { LaneSource } from './lane-source.ts';
+import { LaneSources } from './lane-sources.ts';
+import type { SiteHealth } from './site-health.ts';
+import { SitePause } from './site-pause.ts';
 
-/** A session whose slot others wait for gives it up after so many messages or so long, whichever comes first (DESIGN §6, quantum). */
-export const SLOT_QUANTUM_MESSAGES = 20;
-export const SLOT_QUANTUM_MS = 10_000;
-
-/** Pause of a source whose own address cannot be used, milliseconds. */
+/** Rest of a source that cannot connect at all: its address cannot be used, or the site has none of its family; milliseconds. */
 export const SOURCE_PAUSE_MS = 30_000;
-
-/** What a lane asks of the dispatcher. */
-export interface LaneHost {
-  readonly context: DispatchContext;
-  /** The unit's destination and limits while its route is fresh and leads to this lane; otherwise the unit was put to sleep. */
-  carriedUnit(unit: UnitId, lane: LaneId): CarriedUnit | undefined;
-  /** Sends one entry; resolves when it is settled, with the reply that deferred or refused some recipient, if one did. */
-  attempt(session: CarryingSession, unit: CarriedUnit, entry: Entry): Promise<Reply | undefined>;
-  /** The head message of the lane takes the blame for a failed connection. */
-  failHead(
-    entry: Entry,
-    destination: Destination,
-    source: LaneSource,
-    failure: SessionFailure | NoRoute,
-  ): Promise<void>;
-  schedulePump(lane: LaneDriver): void;
-  /** Something was refused until a time: the timer must know. */
-  armSoon(): void;
-  /** Somebody waits for a slot of this key. */
-  slotWanted(keyId: string): boolean;
-  anySlotWanted(): boolean;
-  /** Outcomes pile up: pump again when there is room. */
-  waitForJournal(lane: LaneDriver): void;
-}
 
 /** Sessions of one lane (pool, site): opens them as limits allow, feeds them, closes them. */
 export class LaneDriver {
   readonly lane: LaneId;
   readonly pool: PoolConfig;
-  readonly #host: LaneHost;
-  readonly #sources = new Map<string, LaneSource>();
-  readonly #choice: SourceChoice;
   readonly sessions = new Set<CarryingSession>();
+  lastReply: Reply | undefined;
+  readonly #host: LaneHost;
+  readonly #sources: LaneSources;
+  readonly #site: SitePause;
   readonly #idle: CarryingSession[] = [];
-  #health: SiteHealth = HEALTHY;
+  /** Aborted when the lane closes: connections under way are given up. */
+  readonly #closed = new AbortController();
   #connecting = 0;
-  #siteAnswers = false;
   /** Sessions that say QUIT and wait for the peer. */
   #closing = 0;
-  #closed = false;
-  #pauseTimer: NodeJS.Timeout | undefined;
   #offered: CarriedUnit | undefined;
-  lastReply: Reply | undefined;
 
   constructor(lane: LaneId, pool: PoolConfig, host: LaneHost) {
     this.lane = lane;
     this.pool = pool;
     this.#host = host;
-    this.#choice = createSourceChoice(pool.sources);
-    for (const source of pool.sources) {
-      const laneSource = new LaneSource(
-        source,
-        () => this.#oldestSinceMs(),
-        () => host.schedulePump(this),
-      );
-      this.#sources.set(source.name, laneSource);
-    }
+    const { queue, shaper, clock } = host.context;
+    const pump = (): void => host.schedulePump(this);
+    this.#site = new SitePause(clock, pump);
+    this.#sources = new LaneSources(pool, {
+      shaper,
+      oldestSinceMs: () => queue.oldestReadyAcceptedAtMs(lane),
+      pump,
+    });
   }
 
   get health(): SiteHealth {
-    return this.#health;
+    return this.#site.health;
   }
 
   /** Nothing open, nothing under way: the lane's driver may be forgotten when the lane is empty. */
@@ -90,8 +63,7 @@ export class LaneDriver {
 
   /** Lets idle sessions pull, then opens what is missing. Cheap when there is nothing to do. */
   pump(): void {
-    const { context } = this.#host;
-    if (this.#closed || context.draining()) return;
+    if (this.#stopped) return;
     for (const session of this.#idle.splice(0)) if (!this.#feed(session)) this.#idle.push(session);
     this.#openMissing();
   }
@@ -100,106 +72,127 @@ export class LaneDriver {
   yieldIdle(keyId: string): boolean {
     const session = this.#idle.find((each) => each.holds((held) => held === keyId));
     if (session === undefined) return false;
-    void this.#end(session);
+    this.#end(session);
     return true;
   }
 
-  /** Ends sessions: at once when idle, after the current message when busy. */
-  retire(): void {
-    for (const session of this.sessions) session.retiring = true;
-    for (const session of [...this.#idle]) void this.#end(session);
+  /** Other limits are in force: what the lane waited for may not be what it needs. */
+  forgetWaits(): void {
+    this.#sources.stopWaiting();
   }
 
-  /** No new connection, no new message; open transactions end on their own. */
+  /** No new connection, no new message; open transactions end on their own, idle sessions and connections under way at once. */
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#pauseTimer);
-    this.retire();
-    for (const laneSource of this.#sources.values()) {
-      this.#host.context.shaper.cancel(laneSource.connectionWaiter);
-      this.#host.context.shaper.cancel(laneSource.tokenWaiter);
-    }
+    this.#closed.abort();
+    this.#site.stop();
+    for (const session of this.sessions) session.retiring = true;
+    for (const session of [...this.#idle]) this.#end(session);
+    this.#sources.close();
   }
 
   /** Ends the sessions of sources that must not be used any more, in the middle of a message too. */
   cut(mustEnd: (sourceName: string) => boolean): void {
-    for (const session of this.sessions) if (mustEnd(session.source.name)) void session.smtp.destroy();
+    for (const session of this.sessions) {
+      if (!mustEnd(session.source.name)) continue;
+      session.retiring = true;
+      this.#watch(session.smtp.destroy());
+    }
   }
 
   /** Cuts what is still open: the grace is over. */
   destroy(): void {
-    for (const session of this.sessions) void session.smtp.destroy();
+    this.cut(() => true);
   }
 
-  /** The source carries mail of this lane, or could begin to now. */
-  #usable(laneSource: LaneSource | undefined): boolean {
-    if (laneSource === undefined || laneSource.source.state !== 'Active') return false;
-    const { broken, tokensBlocked, connectionBlocked, connections } = laneSource;
-    return !broken && !tokensBlocked && (!connectionBlocked || connections > 0);
+  get #stopped(): boolean {
+    return this.#closed.signal.aborted || this.#host.context.draining();
+  }
+
+  /** Nothing that runs on its own may fail unheard. */
+  #watch(work: Promise<void>): void {
+    work.catch((error) => this.#host.context.report.fault(error));
   }
 
   /** Starts the next transaction of an idle session; `false` = nothing for it now. */
   #feed(session: CarryingSession): boolean {
     if (session.exhausted) {
-      void this.#end(session);
+      this.#end(session);
       return true;
     }
     const entry = this.#next(session);
     if (entry === undefined) return false;
     clearTimeout(session.idleTimer);
     session.smtp.onEnd = undefined;
-    void this.#carryOn(session, entry);
+    this.#watch(this.#carryOn(session, entry));
     return true;
   }
 
   /** One message after the other until there is none, then the session idles. */
   async #carryOn(session: CarryingSession, first: Entry): Promise<void> {
-    for (let entry: Entry | undefined = first; entry !== undefined; entry = this.#next(session)) {
-      const unit = this.#offered;
-      if (unit === undefined) break;
-      this.lastReply = (await this.#host.attempt(session, unit, entry)) ?? this.lastReply;
-      this.#choice.charge(session.source, 1);
-      if (session.smtp.usable) this.#siteAnswers = true;
-      if (this.#idle.length > 0) this.#host.schedulePump(this);
-      else this.#openMissing();
-      if (session.exhausted || this.#quantumOver(session) || this.#host.context.draining()) {
-        await this.#end(session);
-        return;
+    let entry: Entry | undefined = first;
+    try {
+      while (entry !== undefined && this.#offered !== undefined) {
+        const setback = await this.#host.attempt(session, this.#offered, entry);
+        entry = undefined;
+        if (setback === undefined) this.#worked(session);
+        else this.#setBack(session, setback);
+        this.#sources.charge(session.laneSource);
+        if (this.#idle.length > 0) this.#host.schedulePump(this);
+        else this.#openMissing();
+        if (session.exhausted || this.#quantumOver(session) || this.#stopped) {
+          this.#end(session);
+          return;
+        }
+        entry = this.#next(session);
       }
+      this.#park(session);
+    } catch (error) {
+      this.#end(session);
+      if (entry !== undefined) this.#host.rescue(entry);
+      throw error;
     }
-    this.#park(session);
   }
 
+  #worked(session: CarryingSession): void {
+    if (session.carried === 0) return;
+    this.#site.worked();
+    session.laneSource.welcomed();
+  }
+
+  /**
+   * Some recipient was deferred or refused, and the lane's timer must know of the next attempt. A host that greets and then ends the session in
+   * its first transaction (421 to MAIL is how providers say "not now" and "not you") refuses as much as one that does not greet: the site pauses,
+   * or the source rests, and this message was the probe. 4xx without an end speaks of the message, 421 after some messages of their number.
+   */
+  #setBack(session: CarryingSession, setback: Setback): void {
+    this.lastReply = setback.reply;
+    this.#host.armSoon();
+    if (setback.refusal === undefined) this.#worked(session);
+    else this.#judge(session.laneSource, setback.refusal, session);
+  }
+
+  /** Others wait for one of its slots, and it has had it for its quantum. */
   #quantumOver(session: CarryingSession): boolean {
-    if (!this.#host.anySlotWanted()) return false;
-    if (
-      session.smtp.transactions < SLOT_QUANTUM_MESSAGES &&
-      this.#host.context.clock.nowMs() - session.openedAtMs < SLOT_QUANTUM_MS
-    ) {
-      return false;
-    }
+    if (!this.#host.anySlotWanted() || !session.pastQuantum(this.#host.context.clock.nowMs())) return false;
     return session.holds((keyId) => this.#host.slotWanted(keyId));
   }
 
   #park(session: CarryingSession): void {
-    if (session.exhausted) {
-      void this.#end(session);
+    if (session.exhausted || this.#stopped) {
+      this.#end(session);
       return;
     }
+    const end = (): void => this.#end(session);
     this.#idle.push(session);
-    session.smtp.onEnd = () => void this.#end(session);
-    session.idleTimer = setTimeout(
-      () => void this.#end(session),
-      session.destination.policy.session.idleTimeoutMs,
-    );
+    session.smtp.onEnd = end;
+    session.idleTimer = setTimeout(end, session.destination.policy.session.idleTimeoutMs);
     session.idleTimer.unref();
     this.#openMissing();
   }
 
-  /** Weights hold over time: a source that is ahead leaves mail to the others, but for retries that ask for this source. */
+  /** A source that is ahead of its weight leaves mail to the others, but for retries that ask for this source. */
   #mayPull(laneSource: LaneSource): boolean {
-    const usable = (source: SourceConfig): boolean => this.#usable(this.#sources.get(source.name));
-    if (this.#choice.mayPull(laneSource.source, usable)) return true;
+    if (this.#sources.mayPull(laneSource)) return true;
     return this.#peekUnit()?.key.preferredSource === laneSource.source.name;
   }
 
@@ -211,61 +204,31 @@ export class LaneDriver {
       return undefined;
     }
     const { laneSource } = session;
-    if (laneSource.tokensBlocked || context.draining()) return undefined;
-    if (!this.#mayPull(laneSource)) return undefined;
+    if (laneSource.tokensBlocked || context.draining() || !this.#mayPull(laneSource)) return undefined;
     const nowMs = context.clock.nowMs();
     return context.queue.take(
       this.lane,
       laneSource.source.name,
       nowMs,
       (unit, entry) => this.#admit(session, unit, entry, nowMs),
-      (preferred) => !this.#usable(this.#sources.get(preferred)),
+      this.#sources.standsInFor,
     );
   }
 
   #admit(session: CarryingSession, unitId: UnitId, entry: Entry, nowMs: number): Admission {
-    const { context } = this.#host;
     const unit = this.#host.carriedUnit(unitId, this.lane);
     if (unit === undefined) return 'sleep';
-    const { laneSource } = session;
-    const keys = unit.keys(laneSource.source, session.target.host.name);
-    unit.since = context.queue.acceptedAtMs(entry);
-    const needed = session.needs(keys);
-    if (!session.carries(needed)) {
-      session.carry(undefined, context.shaper, nowMs);
-      if (needed.keys.length > 0) {
-        const slots = context.shaper.takeConnection(needed, unit, nowMs);
-        if (!slots.granted) return this.#sleep(slots);
-        session.carry(slots, context.shaper, nowMs);
-      }
+    const missing = withheld(this.#host.context, session, unit, entry, nowMs);
+    if (missing === undefined) {
+      this.#offered = unit;
+      return 'take';
     }
-    if (keys.transaction.keys.length > 0) {
-      const cost = {
-        recipients: Math.min(
-          context.queue.recipients(entry),
-          session.destination.policy.session.recipientsPerTransaction,
-        ),
-        sizeBytes: context.queue.sizeBytes(entry),
-      };
-      const laneWide = context.shaper.takeTransaction(keys.transaction, cost, laneSource.tokenWaiter, nowMs);
-      if (!laneWide.granted) {
-        if (keys.laneWide.has(laneWide.key.id)) {
-          laneSource.tokensBlocked = true;
-          this.#waited(laneWide);
-          return 'stop';
-        }
-        context.shaper.cancel(laneSource.tokenWaiter);
-        const unitTokens = context.shaper.takeTransaction(keys.transaction, cost, unit, nowMs);
-        if (!unitTokens.granted) return this.#sleep(unitTokens);
-      }
-    }
-    this.#offered = unit;
-    return 'take';
-  }
-
-  #sleep(refusal: Refusal): Admission {
-    this.#waited(refusal);
-    return 'sleep';
+    this.#waited(missing.refusal);
+    if (!missing.laneWide) return 'sleep';
+    session.laneSource.tokensBlocked = true;
+    // Idle sessions of other sources that left mail to this one need not any more.
+    if (this.#idle.length > 0) this.#host.schedulePump(this);
+    return 'stop';
   }
 
   /** A limit said no: tell, and make sure that the pod's timer rings when it may say yes. */
@@ -275,53 +238,46 @@ export class LaneDriver {
   }
 
   #openMissing(): void {
-    const { context } = this.#host;
-    const nowMs = context.clock.nowMs();
-    if (this.#closed || context.draining() || !mayConnect(this.#health, nowMs)) return;
-    const ready = context.queue.readyCount(this.lane);
-    if (ready === 0) this.#stopWaiting();
-    const wanted = connectionsWanted(ready, this.#siteAnswers);
-    const busy = this.sessions.size - this.#idle.length;
-    while (this.#connecting + busy < wanted) {
+    if (this.#stopped || this.#site.paused) return;
+    const { queue, shaper, clock } = this.#host.context;
+    const ready = queue.readyCount(this.lane);
+    if (ready === 0) this.#sources.stopWaiting();
+    const wanted = connectionsWanted(ready, this.#site.answers);
+    let refusedBy = '';
+    while (this.#connecting + this.sessions.size - this.#idle.length < wanted) {
       const unit = this.#peekUnit();
-      if (unit === undefined) return;
-      // An idle session that may not pull is ahead of its weight or waits for tokens: another source may help, a second connection of its own does not.
-      const mayOpen = (each: SourceConfig): boolean => this.#mayOpen(this.#sources.get(each.name));
-      const preferred = this.#sources.get(unit.key.preferredSource);
-      const source =
-        preferred !== undefined && mayOpen(preferred.source)
-          ? preferred.source
-          : this.#choice.choose((each) => this.#usable(this.#sources.get(each.name)), mayOpen);
-      const laneSource = source === undefined ? undefined : this.#sources.get(source.name);
-      if (laneSource === undefined) return;
-      const slots = context.shaper.takeConnection(
+      const laneSource = unit === undefined ? undefined : this.#sourceFor(unit);
+      if (unit === undefined || laneSource === undefined) return;
+      const slots = shaper.takeConnection(
         unit.keys(laneSource.source, '').connection,
         laneSource.connectionWaiter,
-        nowMs,
+        clock.nowMs(),
       );
-      if (!slots.granted) {
-        laneSource.connectionBlocked = true;
-        this.#waited(slots);
+      if (slots.granted) {
+        this.#watch(this.#connect(laneSource, unit, slots));
         continue;
       }
-      void this.#connect(laneSource, unit, slots);
+      laneSource.connectionBlocked = true;
+      this.#waited(slots);
+      if (!laneSource.usable && this.#idle.length > 0) this.#host.schedulePump(this);
+      // The same limit refused two sources: it is one that they share, and the others need not ask.
+      if (slots.key.id === refusedBy) return;
+      refusedBy = slots.key.id;
     }
   }
 
-  /** Nothing to send: others shall have the slots that this lane waited for. */
-  #stopWaiting(): void {
-    for (const laneSource of this.#sources.values()) {
-      if (!laneSource.connectionBlocked) continue;
-      this.#host.context.shaper.cancel(laneSource.connectionWaiter);
-      laneSource.connectionBlocked = false;
-    }
+  #sourceFor(unit: CarriedUnit): LaneSource | undefined {
+    const preferred = this.#sources.named(unit.key.preferredSource);
+    if (preferred !== undefined && this.#mayOpen(preferred)) return preferred;
+    return this.#sources.choose((laneSource) => this.#mayOpen(laneSource));
   }
 
-  #mayOpen(laneSource: LaneSource | undefined): boolean {
+  /** An idle session that may not pull is ahead of its weight or waits for tokens: another source may help, a second connection of its own does not. */
+  #mayOpen(laneSource: LaneSource): boolean {
     return (
-      laneSource !== undefined &&
-      this.#usable(laneSource) &&
+      laneSource.usable &&
       !laneSource.connectionBlocked &&
+      !laneSource.resting &&
       !this.#idle.some((session) => session.laneSource === laneSource)
     );
   }
@@ -329,163 +285,111 @@ export class LaneDriver {
   /** A unit that could go now, without taking anything. */
   #peekUnit(): CarriedUnit | undefined {
     let found: CarriedUnit | undefined;
-    const { context } = this.#host;
-    context.queue.take(this.lane, undefined, context.clock.nowMs(), (unit) => {
+    const { queue, clock } = this.#host.context;
+    queue.take(this.lane, undefined, clock.nowMs(), (unit) => {
       found = this.#host.carriedUnit(unit, this.lane);
       return found === undefined ? 'sleep' : 'stop';
     });
     return found;
   }
 
-  /** Tries the hosts of the site in order until one greets. */
   async #connect(laneSource: LaneSource, unit: CarriedUnit, slots: ConnectionGrant): Promise<void> {
     const { context } = this.#host;
-    const { destination } = unit;
     this.#connecting++;
     laneSource.connections++;
-    let failure: SessionFailure | NoRoute | undefined;
-    for await (const target of context.router.targets(destination.route, sourceFamily(laneSource.source))) {
-      if ('kind' in target) {
-        failure ??= target;
-        break;
-      }
-      const hostKeys = unit.keys(laneSource.source, target.host.name).host;
-      const hostSlots =
-        hostKeys.keys.length === 0
-          ? undefined
-          : context.shaper.takeConnection(hostKeys, laneSource.connectionWaiter, context.clock.nowMs());
-      if (hostSlots?.granted === false) continue;
-      const opened = await this.#open(laneSource, destination, target);
-      if (opened.ok) {
-        this.#connecting--;
-        this.#opened(
-          new CarryingSession(
-            opened,
-            target,
-            laneSource,
-            destination,
-            hostSlots === undefined ? [slots] : [slots, hostSlots],
-            context.clock.nowMs(),
-          ),
-        );
-        return;
-      }
-      if (hostSlots !== undefined) context.shaper.release(hostSlots, context.clock.nowMs());
-      failure = opened;
-      if (!opened.tryNextHost) break;
+    let opening: Opening | undefined;
+    try {
+      opening = await openConnection(context, laneSource, unit, slots, this.#closed.signal);
+    } finally {
+      this.#connecting--;
+      if (opening?.kind !== 'opened') laneSource.connections--;
+      // An exception is a bug that the next connection would meet at once.
+      if (opening === undefined) this.#site.failed();
     }
-    this.#connecting--;
-    laneSource.connections--;
-    context.shaper.release(slots, context.clock.nowMs());
-    if (failure === undefined) {
-      // Every host that could be tried waits for a slot of its own.
-      laneSource.connectionBlocked = true;
+    if (opening.kind === 'opened') {
+      this.#opened(opening.session);
       return;
     }
-    await this.#failed(laneSource, destination, failure);
-  }
-
-  #open(laneSource: LaneSource, destination: Destination, target: Target): Promise<Session | SessionFailure> {
-    const { context } = this.#host;
-    const { session } = destination.policy;
-    return context.openSession({
-      dial: (signal) =>
-        context.dial(
-          laneSource.source,
-          target.address.address,
-          target.host.port,
-          session.timeouts.connectMs,
-          signal,
-        ),
-      hostName: target.host.name,
-      address: target.address.address,
-      port: target.host.port,
-      ehlo: laneSource.source.ehlo,
-      tls: { level: destination.tlsLevel },
-      ...(target.host.auth === undefined ? {} : { auth: target.host.auth }),
-      timeouts: session.timeouts,
-    });
+    if (opening.kind === 'failed' && !this.#stopped) {
+      await this.#failed(laneSource, unit.destination, opening.failure);
+    }
+    this.#host.schedulePump(this);
   }
 
   #opened(session: CarryingSession): void {
-    this.#host.context.report.connection('opened', placeOf(session.laneSource, session.destination));
-    this.#health = HEALTHY;
-    this.#siteAnswers = true;
+    this.#host.context.report.connection('opened', placeOf(session));
+    this.#site.greeted();
     this.sessions.add(session);
-    session.retiring = this.#closed;
+    session.retiring = this.#stopped;
     if (!this.#feed(session)) this.#park(session);
     else this.#openMissing();
   }
 
-  /** No host took the connection: the site pauses, one message is charged with the attempt, the others wait. */
+  /** No host took the connection. */
   async #failed(
     laneSource: LaneSource,
     destination: Destination,
     failure: SessionFailure | NoRoute,
   ): Promise<void> {
-    const { context } = this.#host;
-    const nowMs = context.clock.nowMs();
-    context.report.connection('failed', placeOf(laneSource, destination));
+    this.#host.context.report.connection('failed', placeOf({ laneSource, destination }));
     this.lastReply = failure.reply;
-    if ('cause' in failure && failure.cause === 'local') {
-      this.#breakSource(laneSource, failure.reply);
-      return;
-    }
-    if (this.sessions.size > 0) {
-      // A refusal while other sessions work says "no more connections", not "the site is down".
-      this.#pause({ failures: 0, pausedUntilMs: nowMs + SLOT_QUANTUM_MS }, nowMs);
-      return;
-    }
-    this.#siteAnswers = false;
-    this.#pause(siteFailed(this.#health, nowMs), nowMs);
+    if (!this.#judge(laneSource, failure)) return;
+    // What DNS says of a domain's hosts holds for that domain's mail alone; when it is final, for all of it.
+    const domain = 'kind' in failure ? destination.domain : undefined;
     const hopeless = 'kind' in failure && failure.kind === 'permanent';
-    do {
-      const head = context.queue.take(this.lane, undefined, context.clock.nowMs(), () => 'take');
-      if (head === undefined) return;
-      await this.#host.failHead(head, destination, laneSource, failure);
-    } while (hopeless);
+    while (!this.#stopped && (await this.#host.failHead(this.lane, laneSource, failure, domain)) && hopeless);
   }
 
-  #pause(health: SiteHealth, nowMs: number): void {
-    this.#health = health;
-    clearTimeout(this.#pauseTimer);
-    this.#pauseTimer = setTimeout(() => this.#host.schedulePump(this), health.pausedUntilMs - nowMs);
-    this.#pauseTimer.unref();
+  /** Draws the consequences of a refusal; `true` = a message is to be charged with the attempt. `ending` is the session that it ended. */
+  #judge(laneSource: LaneSource, failure: SessionFailure | NoRoute, ending?: CarryingSession): boolean {
+    const others = [...this.sessions].filter((session) => session !== ending);
+    const alternative = this.#sources.hasAlternativeTo(laneSource);
+    const verdict = connectionVerdict(failure, {
+      sourceConnected: others.some((session) => session.laneSource === laneSource),
+      siteConnected: others.length > 0,
+      alternative,
+    });
+    switch (verdict) {
+      case 'SourceBroken':
+        this.#host.context.report.sourceBroken(laneSource.source, failure.reply);
+        laneSource.rest(SOURCE_PAUSE_MS);
+        return false;
+      case 'OtherFamily':
+        laneSource.rest(SOURCE_PAUSE_MS);
+        return false;
+      case 'EnoughConnections':
+        laneSource.rest(SLOT_QUANTUM_MS);
+        return false;
+      case 'SourceRefused':
+        laneSource.restLonger();
+        return false;
+      case 'SiteDown':
+        this.#site.failed();
+        // Whether it is the site or this source's way to it, the next probe by another source tells.
+        if (alternative && !('kind' in failure)) laneSource.restLonger();
+        return true;
+    }
   }
 
-  /** The source itself cannot connect (its address is not on this machine): no message is charged, the other sources carry on. */
-  #breakSource(laneSource: LaneSource, reply: Reply): void {
-    this.#host.context.report.sourceBroken(laneSource.source, reply);
-    laneSource.broken = true;
-    const timer = setTimeout(() => {
-      laneSource.broken = false;
-      this.#host.schedulePump(this);
-    }, SOURCE_PAUSE_MS);
-    timer.unref();
-    this.#host.schedulePump(this);
+  #end(session: CarryingSession): void {
+    if (this.sessions.delete(session)) this.#watch(this.#closeSession(session));
   }
 
-  async #end(session: CarryingSession): Promise<void> {
-    if (!this.sessions.delete(session)) return;
+  async #closeSession(session: CarryingSession): Promise<void> {
     const { context } = this.#host;
     clearTimeout(session.idleTimer);
     session.smtp.onEnd = undefined;
     const index = this.#idle.indexOf(session);
     if (index >= 0) this.#idle.splice(index, 1);
     this.#closing++;
-    await session.smtp.close();
-    this.#closing--;
-    session.laneSource.connections--;
-    session.release(context.shaper, context.clock.nowMs());
-    context.report.connection('closed', placeOf(session.laneSource, session.destination));
-    this.#host.schedulePump(this);
+    try {
+      await session.smtp.close();
+    } finally {
+      this.#closing--;
+      session.laneSource.connections--;
+      session.release(context.shaper, context.clock.nowMs());
+      context.report.connection('closed', placeOf(session));
+      this.#host.schedulePump(this);
+    }
   }
-
-  #oldestSinceMs(): number {
-    return this.#host.context.queue.oldestReadyAcceptedAtMs(this.lane);
-  }
-}
-
-function placeOf(laneSource: LaneSource, destination: Destination): ConnectionPlace {
-  return { pool: destination.pool, source: laneSource.source.name, group: destination.policy.group };
 }

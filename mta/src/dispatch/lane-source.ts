@@ -1,5 +1,18 @@
 import type { SourceConfig } from '@sluice/crds';
-import type { Waiter } from '../shape/mod.ts';
+import type { Shaper, Waiter } from '../shape/mod.ts';
+
+/** First rest of a source that a site refused, milliseconds; doubles up to {@link MAX_SOURCE_REST_MS}. Longer than a site's first pause: another source probes first. */
+export const FIRST_SOURCE_REST_MS = 30_000;
+export const MAX_SOURCE_REST_MS = 15 * 60_000;
+
+/** What a source asks of its lane. */
+export interface LaneSourceHost {
+  readonly shaper: Shaper;
+  /** Acceptance of the lane's oldest ready mail. */
+  oldestSinceMs(): number;
+  /** Something that blocked the source is over. */
+  pump(): void;
+}
 
 /** One source of a lane: what it waits for. */
 export class LaneSource {
@@ -8,30 +21,105 @@ export class LaneSource {
   connectionBlocked = false;
   /** A rate that touches the whole lane is missing; cleared by the shaper's wake-up. */
   tokensBlocked = false;
-  /** Its own address cannot be used for now. */
-  broken = false;
+  /** Opens no connection for now: it cannot, or the site does not want it. */
+  resting = false;
   /** Open sessions and connections under way. */
   connections = 0;
   readonly connectionWaiter: Waiter;
   readonly tokenWaiter: Waiter;
+  readonly #host: LaneSourceHost;
+  #refusals = 0;
+  #restTimer: NodeJS.Timeout | undefined;
+  /** Waiters for slots of single hosts: one for each connection that waits, because a waiter waits for one thing only. */
+  readonly #hostWaiters = new Set<Waiter>();
+  /** Those that were woken: something is kept for them, so they go first. */
+  readonly #wokenHostWaiters: Waiter[] = [];
 
-  constructor(source: SourceConfig, oldestSinceMs: () => number, pump: () => void) {
+  constructor(source: SourceConfig, host: LaneSourceHost) {
     this.source = source;
-    const waiter = (unblock: () => void): Waiter => ({
+    this.#host = host;
+    this.connectionWaiter = this.#waiter(() => {
+      this.connectionBlocked = false;
+    });
+    this.tokenWaiter = this.#waiter(() => {
+      this.tokensBlocked = false;
+    });
+  }
+
+  /** Carries mail of the lane, or could begin to now. */
+  get usable(): boolean {
+    if (this.source.state !== 'Active' || this.tokensBlocked) return false;
+    return this.connections > 0 || !(this.connectionBlocked || this.resting);
+  }
+
+  /** Opens no connection for so long. */
+  rest(forMs: number): void {
+    this.resting = true;
+    clearTimeout(this.#restTimer);
+    this.#restTimer = setTimeout(() => {
+      this.resting = false;
+      this.#host.pump();
+    }, forMs);
+    this.#restTimer.unref();
+  }
+
+  /** The site refused this source once more: it rests, each time longer. */
+  restLonger(): void {
+    this.rest(Math.min(FIRST_SOURCE_REST_MS * 2 ** this.#refusals++, MAX_SOURCE_REST_MS));
+  }
+
+  /** The site took mail from it. */
+  welcomed(): void {
+    this.#refusals = 0;
+  }
+
+  /** For the slots of a host, which are asked for when the lane's are held already. */
+  takeHostWaiter(): Waiter {
+    const woken = this.#wokenHostWaiters.pop();
+    if (woken !== undefined) return woken;
+    const waiter = this.#waiter(() => {
+      this.connectionBlocked = false;
+      this.#wokenHostWaiters.push(waiter);
+    });
+    this.#hostWaiters.add(waiter);
+    return waiter;
+  }
+
+  /** The connection that it was taken for waits no longer. */
+  dropHostWaiter(waiter: Waiter): void {
+    this.#host.shaper.cancel(waiter);
+    this.#hostWaiters.delete(waiter);
+    this.connectionBlocked = false;
+  }
+
+  /** Nothing to send, or other limits: others shall have what this source waited for. */
+  stopWaiting(): void {
+    const { shaper } = this.#host;
+    if (this.connectionBlocked) shaper.cancel(this.connectionWaiter);
+    if (this.tokensBlocked) shaper.cancel(this.tokenWaiter);
+    for (const waiter of this.#hostWaiters) shaper.cancel(waiter);
+    this.#hostWaiters.clear();
+    this.#wokenHostWaiters.length = 0;
+    this.connectionBlocked = false;
+    this.tokensBlocked = false;
+  }
+
+  close(): void {
+    this.stopWaiting();
+    clearTimeout(this.#restTimer);
+  }
+
+  #waiter(unblock: () => void): Waiter {
+    const host = this.#host;
+    return {
       priority: 0,
       get since() {
-        return oldestSinceMs();
+        return host.oldestSinceMs();
       },
       wake: () => {
         unblock();
-        pump();
+        host.pump();
       },
-    });
-    this.connectionWaiter = waiter(() => {
-      this.connectionBlocked = false;
-    });
-    this.tokenWaiter = waiter(() => {
-      this.tokensBlocked = false;
-    });
+    };
   }
 }

@@ -1,16 +1,18 @@
+import type { EgressConfig } from '@sluice/crds';
 import type { SessionFailure } from '../deliver/mod.ts';
 import type { Entry, LaneId, UnitId, UnitKey } from '../queue/mod.ts';
 import type { NoRoute } from '../route/mod.ts';
-import type { Reply } from '../spool/mod.ts';
-import { attemptEntry, expireEntry, failEntry, loadEntry } from './attempts.ts';
+import { attemptEntry, failEntry, loadEntry, postpone, type Setback } from './attempts.ts';
 import { CarriedUnit } from './carried-unit.ts';
 import type { CarryingSession } from './carrying-session.ts';
-import type { Destination } from './destinations.ts';
 import type { DispatchContext } from './dispatch-context.ts';
+import { Expiry } from './expiry.ts';
 import type { Generation } from './generation.ts';
-import { LaneDriver, type LaneHost } from './lane-driver.ts';
+import { LaneDriver } from './lane-driver.ts';
+import type { LaneHost } from './lane-host.ts';
 import type { LaneSource } from './lane-source.ts';
 import { type OrphanHost, OrphanLane } from './orphan-lane.ts';
+import { PodTimer } from './pod-timer.ts';
 import { type UnroutedHost, UnroutedLane } from './unrouted-lane.ts';
 
 export type Lane = LaneDriver | UnroutedLane | OrphanLane;
@@ -19,6 +21,9 @@ export type Lane = LaneDriver | UnroutedLane | OrphanLane;
 const UNROUTED = 'unrouted:';
 /** Site of the lane for mail without a pool. */
 const ORPHANED = 'orphaned';
+
+/** An entry whose attempt ended in an exception waits this long: if the message itself causes it, it must not come round and round. */
+const RESCUE_PAUSE_MS = 5 * 60_000;
 
 /** All lanes of the pod: which unit is in which, and who pumps it. */
 export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
@@ -30,16 +35,15 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
   readonly #retired = new Set<Lane>();
   readonly #toPump = new Set<Lane>();
   #pumping = false;
-  #armScheduled = false;
   readonly #waitForJournal = new Set<Lane>();
   readonly #wantedSlots = new Set<string>();
-  #expired: Entry[] = [];
-  #expiring = false;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAtMs = Number.POSITIVE_INFINITY;
+  readonly #timer: PodTimer;
+  readonly #expiry: Expiry;
 
   constructor(context: DispatchContext) {
     this.context = context;
+    this.#timer = new PodTimer(context);
+    this.#expiry = new Expiry(context, (unit, key, lane) => this.#afterExpiry(unit, key, lane));
   }
 
   /** Where mail of a unit belongs now. */
@@ -57,12 +61,9 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     this.schedulePump(this.#driver(lane));
   }
 
-  /** Entries whose time is up, in the order in which the queue reported them. */
+  /** The entry's time is up. Called in the middle of a change of the queue. */
   expired(entry: Entry): void {
-    this.#expired.push(entry);
-    if (this.#expiring) return;
-    this.#expiring = true;
-    queueMicrotask(() => void this.#expireAll());
+    this.#expiry.add(entry);
   }
 
   schedulePump(lane: Lane): void {
@@ -74,32 +75,29 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
       const lanes = [...this.#toPump];
       this.#toPump.clear();
       for (const each of lanes) {
-        each.pump();
-        this.#forgetIfDone(each);
+        try {
+          each.pump();
+          this.#forgetIfDone(each);
+        } catch (error) {
+          // One lane's bug must not stop the others.
+          this.context.report.fault(error);
+        }
       }
       this.arm();
     });
   }
 
-  /** Sets the pod's one timer to the next thing that time alone makes happen. */
+  /** Something became due at a time: the pod's timer must know. */
   arm(): void {
-    const atMs = Math.min(
-      this.context.queue.nextAtMs() ?? Number.POSITIVE_INFINITY,
-      this.context.shaper.nextWakeAtMs() ?? Number.POSITIVE_INFINITY,
-    );
-    if (atMs === this.#timerAtMs || (this.#timer !== undefined && atMs > this.#timerAtMs)) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#timerAtMs = atMs;
-    if (atMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.min(Math.max(0, Math.ceil(atMs - this.context.clock.nowMs())), 2 ** 31 - 1);
-    this.#timer = setTimeout(() => this.#timePassed(), delayMs);
+    this.#timer.arm();
+  }
+
+  armSoon(): void {
+    this.#timer.armSoon();
   }
 
   stopTimer(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    this.#timer.stop();
   }
 
   carriedUnit(unit: UnitId, lane: LaneId): CarriedUnit | undefined {
@@ -125,6 +123,8 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
       this.#reroute(unit, key);
       return undefined;
     }
+    // The older one waits for limits under another configuration or route, or for a unit that is gone.
+    if (known !== undefined) this.context.shaper.cancel(known);
     const carried = new CarriedUnit(unit, key, destination, generation, this.context, () =>
       this.#wake(unit, key),
     );
@@ -132,36 +132,48 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     return carried;
   }
 
-  attempt(session: CarryingSession, unit: CarriedUnit, entry: Entry): Promise<Reply | undefined> {
+  attempt(session: CarryingSession, unit: CarriedUnit, entry: Entry): Promise<Setback | undefined> {
     return attemptEntry(this.context, session, unit, entry);
   }
 
-  armSoon(): void {
-    if (this.#armScheduled) return;
-    this.#armScheduled = true;
-    queueMicrotask(() => {
-      this.#armScheduled = false;
-      this.arm();
-    });
+  rescue(entry: Entry): void {
+    const { queue, clock, report } = this.context;
+    try {
+      queue.defer(entry, {
+        dueAtMs: clock.nowMs() + RESCUE_PAUSE_MS,
+        attempts: queue.attempts(entry) + 1,
+      });
+      this.armSoon();
+    } catch (error) {
+      // It was settled already.
+      report.fault(error);
+    }
   }
 
   async failHead(
-    entry: Entry,
-    destination: Destination,
+    lane: LaneId,
     source: LaneSource,
     failure: SessionFailure | NoRoute,
-  ): Promise<void> {
-    const key = this.context.queue.unitKey(this.context.queue.unit(entry));
-    await failEntry(this.context, entry, key, destination, source, failure);
-    this.arm();
+    domain: string | undefined,
+  ): Promise<boolean> {
+    const { queue, clock } = this.context;
+    const passedOver: UnitId[] = [];
+    const entry = queue.take(lane, undefined, clock.nowMs(), (unit) => {
+      if (domain === undefined || queue.unitKey(unit).domain === domain) return 'take';
+      passedOver.push(unit);
+      return 'sleep';
+    });
+    for (const unit of passedOver) queue.wakeUnit(unit);
+    if (entry === undefined) return false;
+    await this.#fail(entry, source, failure);
+    return true;
   }
 
   async failHeadUnrouted(lane: LaneId, failure: NoRoute): Promise<boolean> {
     const { queue, clock } = this.context;
     const entry = queue.take(lane, undefined, clock.nowMs(), () => 'take');
     if (entry === undefined) return false;
-    await failEntry(this.context, entry, queue.unitKey(queue.unit(entry)), undefined, undefined, failure);
-    this.arm();
+    await this.#fail(entry, undefined, failure);
     return true;
   }
 
@@ -169,7 +181,11 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     const { queue, clock } = this.context;
     const key = queue.unitKey(queue.unit(entry));
     const loaded = await loadEntry(this.context, entry);
-    if (loaded === undefined) return true;
+    if (loaded === 'gone') return true;
+    if (loaded === 'unreadable') {
+      postpone(this.context, entry);
+      return true;
+    }
     const pool = this.context.generation().poolChoice.poolFor(loaded.message.envelope, key.domain);
     if (pool === '') return false;
     const unit = queue.unitOf({ ...key, pool, preferredSource: '' }, this.laneFor(pool, key.domain));
@@ -197,23 +213,23 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
       this.#place(unit, this.context.queue.unitKey(unit));
   }
 
-  /** After a change of configuration: sessions of changed sources end after their message, units find their lanes anew. */
+  /** After a change of configuration: sessions of changed pools end after their message, units find their lanes anew. */
   reconfigured(before: Generation): void {
-    for (const [id, lane] of this.#lanes) {
-      const { pool } = this.context.queue.laneKey(id);
-      const now = this.context.generation().pools.get(pool);
-      if (JSON.stringify(before.pools.get(pool)) !== JSON.stringify(now)) {
-        if (lane instanceof LaneDriver) {
-          const states = new Map(now?.sources.map(({ name, state }) => [name, state]));
-          lane.cut((name) => (states.get(name) ?? 'Disabled') === 'Disabled');
-        }
+    const { queue } = this.context;
+    const changed = changedPools(before.config, this.context.generation().config);
+    for (const lane of this.#retired) this.#cutDisabled(lane);
+    // A copy: lanes are replaced and opened on the way.
+    for (const [id, lane] of [...this.#lanes]) {
+      if (changed.has(queue.laneKey(id).pool)) {
+        this.#cutDisabled(lane);
         // The old driver lives on until its sessions have ended; the new one opens its own within the same limits.
         lane.close();
         this.#retired.add(lane);
         this.#lanes.delete(id);
-        const replaced = this.#driver(id);
-        this.context.queue.unpinLane(id);
-        this.schedulePump(replaced);
+        this.#driver(id);
+        queue.unpinLane(id);
+      } else if (lane instanceof LaneDriver) {
+        lane.forgetWaits();
       }
       this.rerouteAll(id);
       this.schedulePump(this.#driver(id));
@@ -282,19 +298,11 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
   /** A lane without mail and without connections costs nothing. */
   #forgetIfDone(lane: Lane): void {
     const { queue } = this.context;
+    if (lane.quiet) this.#retired.delete(lane);
     if (!lane.quiet || this.#lanes.get(lane.lane) !== lane || !queue.unitsOf(lane.lane).next().done) return;
     lane.close();
     this.#lanes.delete(lane.lane);
     queue.unpinLane(lane.lane);
-  }
-
-  #timePassed(): void {
-    this.#timer = undefined;
-    this.#timerAtMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.context.clock.nowMs();
-    this.context.queue.advance(nowMs);
-    this.context.shaper.advance(nowMs);
-    this.arm();
   }
 
   #wake(unit: UnitId, key: UnitKey): void {
@@ -306,7 +314,7 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     const known = this.context.generation().pools.has(key.pool)
       ? this.context.router.resolve(key.domain)
       : Promise.resolve();
-    void known.then(() => this.#place(unit, key));
+    known.then(() => this.#place(unit, key)).catch((error) => this.context.report.fault(error));
   }
 
   #place(unit: UnitId, key: UnitKey): void {
@@ -317,17 +325,49 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     queue.wakeUnit(unit);
   }
 
-  async #expireAll(): Promise<void> {
-    while (this.#expired.length > 0) {
-      const batch = this.#expired;
-      this.#expired = [];
-      for (const entry of batch) {
-        const unit = this.context.queue.unit(entry);
-        const lane = this.#lanes.get(this.context.queue.laneOf(unit));
-        await expireEntry(this.context, entry, this.context.queue.unitKey(unit));
-        if (lane !== undefined) this.schedulePump(lane);
-      }
+  /** Charges an entry with an attempt that ended before a transaction; policy as its own domain has it. */
+  async #fail(
+    entry: Entry,
+    source: LaneSource | undefined,
+    failure: SessionFailure | NoRoute,
+  ): Promise<void> {
+    const { queue } = this.context;
+    const key = queue.unitKey(queue.unit(entry));
+    const { pools, destinations } = this.context.generation();
+    const found = pools.has(key.pool) ? destinations.peek(key.pool, key.domain) : undefined;
+    const destination = found !== undefined && 'policy' in found ? found : undefined;
+    try {
+      await failEntry(this.context, entry, key, destination, source, failure);
+    } catch (error) {
+      this.context.report.fault(error);
+      this.rescue(entry);
     }
-    this.#expiring = false;
+    this.arm();
   }
+
+  #cutDisabled(lane: Lane): void {
+    if (!(lane instanceof LaneDriver)) return;
+    const pool = this.context.generation().pools.get(lane.pool.name);
+    const states = new Map(pool?.sources.map(({ name, state }) => [name, state]));
+    lane.cut((name) => (states.get(name) ?? 'Disabled') === 'Disabled');
+  }
+
+  #afterExpiry(unit: UnitId, key: UnitKey, lane: LaneId): void {
+    const { queue, shaper } = this.context;
+    // A unit that sleeps on a limit would keep its place in the line for mail that is gone.
+    if (queue.unitKeyIfAny(unit) === key && queue.isAsleep(unit)) queue.wakeUnit(unit);
+    const carried = this.#units[unit];
+    if (carried?.key === key && queue.unitKeyIfAny(unit) !== key) shaper.cancel(carried);
+    const driver = this.#lanes.get(lane);
+    if (driver !== undefined) this.schedulePump(driver);
+  }
+}
+
+/** Pools that are not what they were, those that came or went included. */
+function changedPools(before: EgressConfig, now: EgressConfig): ReadonlySet<string> {
+  const forms = (config: EgressConfig) =>
+    new Map(config.pools.map((pool) => [pool.name, JSON.stringify(pool)]));
+  const [old, current] = [forms(before), forms(now)];
+  const names = [...old.keys(), ...current.keys()];
+  return new Set(names.filter((name) => old.get(name) !== current.get(name)));
 }

@@ -1,8 +1,8 @@
-import type { Entry, LaneId } from '../queue/mod.ts';
+import type { Deferral, Entry, LaneId } from '../queue/mod.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { HEALTHY } from './site-health.ts';
 
-/** Pause of mail that no pool matches before the pools are asked again, milliseconds; a new configuration asks at once. */
+/** Pause of mail that no pool matches before the pools are asked again, milliseconds. */
 export const ORPHAN_PAUSE_MS = 60_000;
 
 export interface OrphanHost {
@@ -17,6 +17,7 @@ export class OrphanLane {
   readonly lane: LaneId;
   readonly #host: OrphanHost;
   #busy = false;
+  #closed = false;
   readonly health = HEALTHY;
   readonly lastReply = {
     code: 451,
@@ -35,25 +36,44 @@ export class OrphanLane {
   }
 
   pump(): void {
-    if (this.#busy || this.#host.context.draining()) return;
+    if (this.#busy || this.#stopped || this.#host.context.queue.readyCount(this.lane) === 0) return;
     this.#busy = true;
-    void this.#repoolReady();
+    this.#repoolReady()
+      .catch((error) => this.#host.context.report.fault(error))
+      .finally(() => {
+        this.#busy = false;
+        this.#host.schedulePump(this);
+      });
   }
 
-  close(): void {}
+  close(): void {
+    this.#closed = true;
+  }
+
+  get #stopped(): boolean {
+    return this.#closed || this.#host.context.draining();
+  }
 
   async #repoolReady(): Promise<void> {
     const { queue, clock } = this.#host.context;
-    for (;;) {
+    while (!this.#stopped) {
       const entry = queue.take(this.lane, undefined, clock.nowMs(), () => 'take');
-      if (entry === undefined) break;
-      if (await this.#host.repool(entry)) continue;
-      queue.defer(entry, {
-        dueAtMs: clock.nowMs() + ORPHAN_PAUSE_MS,
-        attempts: queue.attempts(entry),
-        preferredSource: '',
-      });
+      if (entry === undefined) return;
+      let placed = false;
+      try {
+        placed = await this.#host.repool(entry);
+      } finally {
+        if (!placed) queue.defer(entry, this.#later(entry));
+      }
     }
-    this.#busy = false;
+  }
+
+  #later(entry: Entry): Deferral {
+    const { queue, clock } = this.#host.context;
+    return {
+      dueAtMs: clock.nowMs() + ORPHAN_PAUSE_MS,
+      attempts: queue.attempts(entry),
+      preferredSource: '',
+    };
   }
 }

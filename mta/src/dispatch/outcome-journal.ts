@@ -10,6 +10,8 @@ export interface OutcomeJournalHooks {
   /** The number of outcomes that are not durable fell to or below W again. */
   readonly onRoom: () => void;
   readonly onError: (error: unknown) => void;
+  /** An `afterDurable` or `onRoom` threw: a bug. */
+  readonly onFault: (error: unknown) => void;
   /** (sequence, id) of an outcome matched nothing in the store: a bug or a store that lost its tail. */
   readonly onMismatch: (count: number) => void;
 }
@@ -19,17 +21,20 @@ export interface OutcomeJournalHooks {
  * What must not be seen before the outcome is durable (a terminal event) is handed in as `afterDurable`.
  */
 export class OutcomeJournal {
-  readonly #spool: Spool;
+  readonly #spool: Pick<Spool, 'record'>;
   readonly #hooks: OutcomeJournalHooks;
+  readonly #retryMs: number;
+  #closed = false;
   #waiting: Outcome[] = [];
   #afterDurable: (() => void)[] = [];
   #underWay = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
 
-  constructor(spool: Spool, hooks: OutcomeJournalHooks) {
+  constructor(spool: Pick<Spool, 'record'>, hooks: OutcomeJournalHooks, retryMs = JOURNAL_RETRY_MS) {
     this.#spool = spool;
     this.#hooks = hooks;
+    this.#retryMs = retryMs;
   }
 
   /** Outcomes that a `kill -9` would lose now. */
@@ -42,7 +47,13 @@ export class OutcomeJournal {
     return this.unjournalled > MAX_UNJOURNALLED_OUTCOMES;
   }
 
+  /** The pod ends and its store closes: what is not durable yet never will be, and its mail is sent again by the next process. */
+  close(): void {
+    this.#closed = true;
+  }
+
   add(outcome: Outcome, afterDurable?: () => void): void {
+    if (this.#closed) return;
     this.#waiting.push(outcome);
     if (afterDurable !== undefined) this.#afterDurable.push(afterDurable);
     if (!this.#scheduled && this.#underWay === 0) {
@@ -65,27 +76,37 @@ export class OutcomeJournal {
       this.#waiting = [];
       this.#afterDurable = [];
       this.#underWay = batch.length;
-      await this.#record(batch);
+      const durable = await this.#record(batch);
       const wasFull = this.full;
       this.#underWay = 0;
-      for (const callback of callbacks) callback();
-      if (wasFull && !this.full) this.#hooks.onRoom();
+      if (durable) for (const callback of callbacks) this.#call(callback);
+      if (wasFull && !this.full) this.#call(this.#hooks.onRoom);
     }
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
 
+  /** Whoever is told may fail; the outcomes behind him are recorded all the same. */
+  #call(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.#hooks.onFault(error);
+    }
+  }
+
   /** Tries until the store takes the batch: an outcome is never dropped, transactions stop at W meanwhile. */
-  async #record(batch: readonly Outcome[]): Promise<void> {
+  async #record(batch: readonly Outcome[]): Promise<boolean> {
     for (;;) {
       try {
         const { mismatched } = await this.#spool.record(batch);
         if (mismatched > 0) this.#hooks.onMismatch(mismatched);
-        return;
+        return true;
       } catch (error) {
         this.#hooks.onError(error);
-        await new Promise((resolve) => setTimeout(resolve, JOURNAL_RETRY_MS));
+        if (this.#closed) return false;
+        await new Promise((resolve) => setTimeout(resolve, this.#retryMs));
       }
     }
   }

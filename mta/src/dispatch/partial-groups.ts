@@ -17,6 +17,11 @@ export class PartialGroups {
     return this.#byMessage.get(sequence)?.get(group);
   }
 
+  /** Recipients of the next transaction where they are not the whole group. Asked for every message, so cheap when there are none. */
+  untried(sequence: number, group: number): readonly number[] | undefined {
+    return this.#byMessage.size === 0 ? undefined : this.get(sequence, group)?.untried;
+  }
+
   set(sequence: number, group: number, partial: PartialGroup): void {
     const groups = this.#byMessage.get(sequence);
     if (groups === undefined) this.#byMessage.set(sequence, new Map([[group, partial]]));

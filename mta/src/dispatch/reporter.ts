@@ -9,7 +9,13 @@ const LOG_EVERY_MS = 10_000;
 /** Turns what the dispatcher tells into metrics, events and log lines. An event is only built when somebody reads it. */
 export function createReporter(metrics: Metrics, events: EventSink, logger: Logger): DispatchReport {
   const sourceLoggedAtMs = new Map<string, number>();
-  let journalErrorLoggedAtMs = Number.NEGATIVE_INFINITY;
+  const errorLoggedAtMs = new Map<string, number>();
+  const logError = (what: string, error: unknown): void => {
+    const nowMs = performance.now();
+    if (nowMs - (errorLoggedAtMs.get(what) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;
+    errorLoggedAtMs.set(what, nowMs);
+    logger.error({ reason: error instanceof Error ? error.message : String(error) }, what);
+  };
   return {
     accepted(envelope) {
       metrics.accepted(envelope.recipients.length, envelope.sizeBytes);
@@ -51,11 +57,14 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
       logger.error({ sequence }, 'a queued message is not in the store: it was not sent, and is forgotten');
     },
     journalError(error) {
-      const nowMs = performance.now();
-      if (nowMs - journalErrorLoggedAtMs < LOG_EVERY_MS) return;
-      journalErrorLoggedAtMs = nowMs;
-      const reason = error instanceof Error ? error.message : String(error);
-      logger.error({ reason }, 'outcomes cannot be recorded: no new transaction starts until they can');
+      logError('outcomes cannot be recorded: no new transaction starts until they can', error);
+    },
+    storeError(error) {
+      logError('a queued message cannot be read from the store: it is tried again', error);
+    },
+    fault(error) {
+      const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      logger.error({ reason }, 'a bug in the dispatcher: what it stopped is tried again');
     },
   };
 }

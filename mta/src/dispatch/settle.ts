@@ -74,7 +74,8 @@ export function settle(context: DispatchContext, attempt: Attempt, result: Trans
   }
   const nextAtMs =
     untried.length > 0 ? nowMs : nextAttemptAtMs(nowMs, attempt.retry.delaysMs, attempts, context.random);
-  const lastReply = result.recipients[by.transient[0] ?? 0]?.reply;
+  const [firstTransient] = by.transient;
+  const lastReply = firstTransient === undefined ? undefined : result.recipients[firstTransient]?.reply;
   context.journal.add(
     {
       kind: 'deferred',
@@ -100,6 +101,9 @@ export function settle(context: DispatchContext, attempt: Attempt, result: Trans
   }
   if (deferred.length < (message.groups[group]?.recipients.length ?? 0)) {
     context.partial.set(message.reference.sequence, group, { untried: deferred, deferred: [] });
+  } else {
+    // The next attempt is for the whole group again, not for what the last transaction of this one carried.
+    context.partial.delete(message.reference.sequence, group);
   }
   deferEntry(context, attempt, attempts, nextAtMs);
 }

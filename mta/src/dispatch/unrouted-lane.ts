@@ -2,7 +2,8 @@ import type { LaneId } from '../queue/mod.ts';
 import type { NoRoute, Route } from '../route/mod.ts';
 import type { Reply } from '../spool/mod.ts';
 import type { DispatchContext } from './dispatch-context.ts';
-import { HEALTHY, type SiteHealth, siteFailed } from './site-health.ts';
+import type { SiteHealth } from './site-health.ts';
+import { SitePause } from './site-pause.ts';
 
 /** What an unrouted lane asks of the dispatcher. */
 export interface UnroutedHost {
@@ -22,19 +23,20 @@ export class UnroutedLane {
   readonly lane: LaneId;
   readonly domain: string;
   readonly #host: UnroutedHost;
+  readonly #pause: SitePause;
   #busy = false;
-  #health: SiteHealth = HEALTHY;
-  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
   lastReply: Reply | undefined;
 
   constructor(lane: LaneId, domain: string, host: UnroutedHost) {
     this.lane = lane;
     this.domain = domain;
     this.#host = host;
+    this.#pause = new SitePause(host.context.clock, () => host.schedulePump(this));
   }
 
   get health(): SiteHealth {
-    return this.#health;
+    return this.#pause.health;
   }
 
   get quiet(): boolean {
@@ -42,39 +44,44 @@ export class UnroutedLane {
   }
 
   pump(): void {
-    const { context } = this.#host;
-    if (this.#busy || context.draining() || context.clock.nowMs() < this.#health.pausedUntilMs) return;
-    if (context.queue.readyCount(this.lane) === 0) return;
+    if (this.#busy || this.#stopped || this.#pause.paused) return;
+    if (this.#host.context.queue.readyCount(this.lane) === 0) return;
     this.#busy = true;
-    void this.#resolve();
+    this.#resolve().catch((error) => {
+      // A bug that the next look-up would meet at once.
+      this.#pause.failed();
+      this.#host.context.report.fault(error);
+    });
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#closed = true;
+    this.#pause.stop();
+  }
+
+  get #stopped(): boolean {
+    return this.#closed || this.#host.context.draining();
   }
 
   async #resolve(): Promise<void> {
-    const { context } = this.#host;
-    const answer: Route | NoRoute = await context.router.resolve(this.domain);
-    if (answer.kind === 'route') {
-      this.#health = HEALTHY;
-      this.#host.rerouteAll(this.lane);
-    } else {
-      this.lastReply = answer.reply;
-      if (answer.kind === 'permanent') {
-        while (await this.#host.failHeadUnrouted(this.lane, answer));
-      } else {
-        await this.#host.failHeadUnrouted(this.lane, answer);
-        this.#pause(context.clock.nowMs());
-      }
+    try {
+      const answer = await this.#host.context.router.resolve(this.domain);
+      if (!this.#stopped) await this.#apply(answer);
+    } finally {
+      this.#busy = false;
+      this.#host.schedulePump(this);
     }
-    this.#busy = false;
-    this.#host.schedulePump(this);
   }
 
-  #pause(nowMs: number): void {
-    this.#health = siteFailed(this.#health, nowMs);
-    this.#timer = setTimeout(() => this.#host.schedulePump(this), this.#health.pausedUntilMs - nowMs);
-    this.#timer.unref();
+  async #apply(answer: Route | NoRoute): Promise<void> {
+    if (answer.kind === 'route') {
+      this.#pause.worked();
+      this.#host.rerouteAll(this.lane);
+      return;
+    }
+    this.lastReply = answer.reply;
+    const permanent = answer.kind === 'permanent';
+    if (!permanent) this.#pause.failed();
+    while ((await this.#host.failHeadUnrouted(this.lane, answer)) && permanent && !this.#stopped);
   }
 }

@@ -1,0 +1,57 @@
+import type { Entry, LaneId, UnitId, UnitKey } from '../queue/mod.ts';
+import { expireEntry, STORE_RETRY_MS } from './attempts.ts';
+import type { DispatchContext } from './dispatch-context.ts';
+
+/** Called when an entry has been reported; the unit may be gone by then. */
+export type AfterExpiry = (unit: UnitId, key: UnitKey, lane: LaneId) => void;
+
+/** Entries whose time is up, reported one after the other: each needs its message, which may be in the store only. */
+export class Expiry {
+  readonly #context: DispatchContext;
+  readonly #after: AfterExpiry;
+  #entries: Entry[] = [];
+  #running = false;
+
+  constructor(context: DispatchContext, after: AfterExpiry) {
+    this.#context = context;
+    this.#after = after;
+  }
+
+  /** Takes an entry that the queue has just reported, in the middle of a change. */
+  add(entry: Entry): void {
+    this.#entries.push(entry);
+    if (this.#running) return;
+    this.#running = true;
+    queueMicrotask(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (this.#entries.length > 0 && !this.#context.draining()) {
+      const batch = this.#entries;
+      this.#entries = [];
+      for (const [position, entry] of batch.entries()) {
+        if (await this.#expire(entry)) continue;
+        // The store cannot be read: the rest waits with it.
+        this.#entries = batch.slice(position).concat(this.#entries);
+        setTimeout(() => void this.#run(), STORE_RETRY_MS).unref();
+        return;
+      }
+    }
+    this.#running = false;
+  }
+
+  /** `false` = its message could not be read. */
+  async #expire(entry: Entry): Promise<boolean> {
+    const { queue, report } = this.#context;
+    try {
+      const unit = queue.unit(entry);
+      const key = queue.unitKey(unit);
+      const lane = queue.laneOf(unit);
+      if (!(await expireEntry(this.#context, entry, key))) return false;
+      this.#after(unit, key, lane);
+    } catch (error) {
+      report.fault(error);
+    }
+    return true;
+  }
+}
