@@ -70,3 +70,13 @@ test('the resources of the standalone guide compile without a remark', () => {
       name,
     );
 });
+
+test('the resources at the top of the README compile without a remark', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  const text = /^```yaml\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? '';
+  const parsed = parseResources(text, 'README.md');
+  assert.deepEqual(parsed.problems.map(formatProblem), []);
+  const { config, statuses } = compile({ resources: parsed.resources });
+  assert.deepEqual([config.pools.length, config.policies.length], [1, 1]);
+  assert.ok(statuses.every(({ conditions }) => conditions.every(({ type }) => type !== 'Conflicted')));
+});
