@@ -54,6 +54,9 @@ say(
 );
 say(`Sending ${RATE_PER_SECOND} messages a second for ${seconds} s.\n`);
 
+// An interrupted demo takes its processes with it: they end when this one does.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const total = RATE_PER_SECOND * seconds;
 const accepted = new Uint8Array(total);
 const table = new LiveTable({ enabled: !values.json, interactive: process.stdout.isTTY });

@@ -72,6 +72,10 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
       ...setup.environment,
     },
   });
+  // Nobody else would end it if this process did not get to `close`.
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  child.once('exit', () => process.off('exit', killWithUs));
   const log: string[] = [];
   const listening = await waitForListeners(child, log);
   return {

@@ -28,6 +28,8 @@ export interface BlastResult {
     readonly p99: number;
     readonly max: number;
   };
+  /** Accepted messages by latency: each bucket reaches from the one before up to `upToMs`; doubling, from 1 ms. */
+  readonly histogram: readonly { readonly upToMs: number; readonly count: number }[];
 }
 
 /** Pause before a session that was refused or lost connects again, milliseconds. */
@@ -46,6 +48,7 @@ export async function blast(options: BlastOptions): Promise<BlastResult> {
     highestTrackableValue: 3_600_000_000,
     numberOfSignificantValueDigits: 3,
   });
+  const latencies: number[] = [];
   const refused: Record<string, number> = {};
   const totals = { accepted: 0, acceptedRecipients: 0, sent: 0, lastRefusal: '' };
   const startMs = performance.now();
@@ -54,6 +57,7 @@ export async function blast(options: BlastOptions): Promise<BlastResult> {
     if (answer.code === 250) {
       totals.accepted++;
       totals.acceptedRecipients += message.recipients.length;
+      addToBucket(latencies, answer.latencyMs);
       histogram.recordValue(Math.max(1, Math.round(answer.latencyMs * 1000)));
     } else {
       refused[answer.code] = (refused[answer.code] ?? 0) + 1;
@@ -94,6 +98,7 @@ export async function blast(options: BlastOptions): Promise<BlastResult> {
     refused,
     lastRefusal: totals.lastRefusal,
     elapsedMs: performance.now() - startMs,
+    histogram: doublingBuckets(latencies),
     latencyMs: { p50: ms(50), p95: ms(95), p99: ms(99), max: histogram.maxValue / 1000 },
   };
 }
@@ -106,4 +111,15 @@ async function keepRate(ratePerSecond: number | undefined, sent: number, startMs
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Counts by power of two: index 0 is up to 1 ms, 1 up to 2 ms, 2 up to 4 ms, … */
+function addToBucket(counts: number[], latencyMs: number): void {
+  const index = Math.max(0, Math.ceil(Math.log2(latencyMs)));
+  while (counts.length <= index) counts.push(0);
+  counts[index] = (counts[index] ?? 0) + 1;
+}
+
+function doublingBuckets(counts: readonly number[]): BlastResult['histogram'] {
+  return counts.map((count, index) => ({ upToMs: 2 ** index, count }));
 }

@@ -100,8 +100,20 @@ function forPeople(result: BlastResult): string {
   return (
     `accepted  ${result.accepted} messages (${result.acceptedRecipients} recipients) in ${seconds.toFixed(1)} s, ${(result.accepted / seconds).toFixed(0)}/s\n` +
     `latency   p50 ${latencyMs.p50.toFixed(1)} ms, p95 ${latencyMs.p95.toFixed(1)} ms, p99 ${latencyMs.p99.toFixed(1)} ms, max ${latencyMs.max.toFixed(1)} ms\n` +
+    `${histogramText(result)}` +
     `refused   ${refused.length === 0 ? 'none' : `${refused.join(', ')}; last: ${result.lastRefusal}`}\n`
   );
+}
+
+/** Bars of the latency histogram, the longest {@link BAR_WIDTH} wide. */
+function histogramText({ histogram }: BlastResult): string {
+  const most = Math.max(1, ...histogram.map(({ count }) => count));
+  return histogram
+    .map(({ upToMs, count }) => {
+      const bar = '#'.repeat(Math.ceil((count / most) * BAR_WIDTH));
+      return `  up to ${String(upToMs).padStart(6)} ms ${String(count).padStart(8)} ${bar}\n`;
+    })
+    .join('');
 }
 
 function atLeastOne(text: string): number {
