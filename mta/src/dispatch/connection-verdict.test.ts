@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connectionsWanted, READY_PER_CONNECTION } from './connection-demand.ts';
+import { type ConnectionVerdict, connectionVerdict } from './connection-verdict.ts';
+
+const reply = { code: 421, enhanced: '', text: '', host: '' };
+const alone = { sourceConnected: false, siteConnected: false, alternative: false };
+const noRoute = (cause: 'OtherFamily' | 'DnsFailure') =>
+  ({ kind: 'transient', cause, domain: 'a.example', reply }) as const;
+
+const cases: readonly [string, Parameters<typeof connectionVerdict>, ConnectionVerdict][] = [
+  ['the last source that is refused means that the site is down', [{ cause: 'reply' }, alone], 'SiteDown'],
+  [
+    'a source that is refused by name leaves its mail to another one',
+    [{ cause: 'reply' }, { ...alone, alternative: true }],
+    'SourceRefused',
+  ],
+  [
+    'a silent host is silent to every source: they need not all try',
+    [{ cause: 'timeout' }, { ...alone, alternative: true }],
+    'SiteDown',
+  ],
+  [
+    'a source that gets nothing while others deliver is the one to rest',
+    [{ cause: 'timeout' }, { sourceConnected: false, siteConnected: true, alternative: true }],
+    'SourceRefused',
+  ],
+  [
+    'one connection too many does not stop those that work',
+    [{ cause: 'reply' }, { sourceConnected: true, siteConnected: true, alternative: true }],
+    'EnoughConnections',
+  ],
+  [
+    'an address that is not on this machine is no fault of the site',
+    [{ cause: 'local' }, { ...alone, alternative: true }],
+    'SourceBroken',
+  ],
+  [
+    'the wrong address family is no attempt',
+    [noRoute('OtherFamily'), { ...alone, alternative: true }],
+    'OtherFamily',
+  ],
+  ['the wrong address family of every source is one', [noRoute('OtherFamily'), alone], 'SiteDown'],
+  [
+    'DNS trouble is no fault of the source',
+    [noRoute('DnsFailure'), { ...alone, alternative: true }],
+    'SiteDown',
+  ],
+];
+
+for (const [title, input, expected] of cases) {
+  test(title, () => assert.equal(connectionVerdict(...input), expected));
+}
+
+test('a site that has not answered gets one connection, however much mail waits for it', () => {
+  assert.equal(connectionsWanted(0, true), 0);
+  assert.equal(connectionsWanted(10_000, false), 1);
+  assert.equal(connectionsWanted(READY_PER_CONNECTION, true), 1);
+  assert.equal(connectionsWanted(READY_PER_CONNECTION + 1, true), 2);
+});

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { compile, type EgressConfig, parseResources } from '@sluice/crds';
+import { stringify } from 'yaml';
+import { openSession } from '../deliver/mod.ts';
+import { dial } from '../egress/mod.ts';
+import { createRouter } from '../route/mod.ts';
+import { createShaper } from '../shape/mod.ts';
+import { type Envelope, newMessageId } from '../spool/mod.ts';
+import type { OutcomeReport } from './attempt-report.ts';
+import { monotonicWallClock } from './clock.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { MemorySpool } from './memory-spool.fixture.ts';
+
+export interface PodSetup {
+  readonly config: EgressConfig;
+  readonly routes: readonly {
+    readonly domain: string;
+    readonly hosts: readonly { readonly host: string; readonly port: number; readonly preference: number }[];
+  }[];
+  readonly spool?: MemorySpool;
+  readonly residentBytes?: number;
+}
+
+/** A pool `main` of these loopback addresses, and one policy for all mail. */
+export function configOf(
+  sources: readonly { readonly address: string; readonly state?: string }[],
+  layer: Readonly<Record<string, unknown>> = {},
+): EgressConfig {
+  const apiVersion = 'sluice.email/v1alpha1';
+  const documents = [
+    {
+      apiVersion,
+      kind: 'EgressPool',
+      metadata: { name: 'main' },
+      spec: {
+        sources: sources.map(({ address, state }, index) => ({
+          name: `ip-${index + 1}`,
+          address,
+          ehlo: `out${index + 1}.esp.example`,
+          ...(state === undefined ? {} : { state }),
+          egress: { type: 'Bind', bind: { address } },
+        })),
+      },
+    },
+    { apiVersion, kind: 'ShapingPolicy', metadata: { name: 'default' }, spec: { default: layer } },
+  ];
+  const parsed = parseResources(documents.map((each) => stringify(each)).join('---\n'), 'test.yaml');
+  assert.deepEqual(parsed.problems, []);
+  return compile({ resources: parsed.resources }).config;
+}
+
+/** A dispatcher with everything real but the store, which is memory, and the report, which is kept. */
+export class TestPod {
+  readonly spool: MemorySpool;
+  readonly dispatcher: Dispatcher;
+  readonly outcomes: OutcomeReport[] = [];
+  readonly faults: unknown[] = [];
+  readonly storeErrors: unknown[] = [];
+  readonly brokenSources: string[] = [];
+
+  constructor({ config, routes, spool = new MemorySpool(), residentBytes = 1 << 20 }: PodSetup) {
+    this.spool = spool;
+    this.dispatcher = new Dispatcher({
+      config,
+      spool,
+      router: createRouter({
+        servers: [],
+        timeoutMs: 100,
+        attempts: 1,
+        smtpPort: 25,
+        routes,
+        allowedTargets: [],
+        random: Math.random,
+        nowMs: () => performance.now(),
+      }),
+      createShaper,
+      openSession,
+      dial: (source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal),
+      report: {
+        accepted: () => {},
+        outcome: (report) => this.outcomes.push(report),
+        transaction: () => {},
+        limitWaited: () => {},
+        connection: () => {},
+        sourceBroken: ({ name }) => this.brokenSources.push(name),
+        mismatch: (sequence) => this.faults.push(`mismatch ${sequence}`),
+        journalError: (error) => this.storeErrors.push(error),
+        storeError: (error) => this.storeErrors.push(error),
+        fault: (error) => this.faults.push(error),
+      },
+      clock: monotonicWallClock,
+      random: Math.random,
+      tenantLabels: () => ({}),
+      classPriority: () => 0,
+      residentBytes,
+    });
+  }
+
+  async send(recipients: readonly string[], fields: Partial<Envelope> = {}): Promise<void> {
+    const body = [Buffer.from('Subject: x\r\n\r\nx\r\n')];
+    const envelope: Envelope = {
+      id: newMessageId(Date.now()),
+      sender: 'bounces@esp.example',
+      recipients,
+      tenant: '',
+      campaign: '',
+      class: '',
+      acceptedAtMs: monotonicWallClock.nowMs(),
+      notBeforeMs: 0,
+      expireAtMs: 0,
+      sizeBytes: body[0]?.length ?? 0,
+      eightBit: false,
+      smtputf8: false,
+      origin: 'test',
+      ...fields,
+    };
+    assert.equal(await this.dispatcher.accept(envelope, body), undefined);
+  }
+
+  /** Recipients with this outcome so far. */
+  told(kind: OutcomeReport['kind']): readonly string[] {
+    return this.outcomes
+      .filter((report) => report.kind === kind)
+      .flatMap(({ envelope, recipients }) => recipients.map((index) => envelope.recipients[index] ?? ''));
+  }
+}
+
+/** Waits until the condition holds, asking every 5 ms; fails with the words after 10 s. */
+export async function until(what: string, holds: () => boolean, timeoutMs = 10_000): Promise<void> {
+  const giveUpAtMs = performance.now() + timeoutMs;
+  while (!holds()) {
+    if (performance.now() > giveUpAtMs) assert.fail(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

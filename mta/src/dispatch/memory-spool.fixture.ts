@@ -1,0 +1,70 @@
+import type {
+  AppendRefusal,
+  Envelope,
+  GroupState,
+  MessageBody,
+  Outcome,
+  Reference,
+  Spool,
+  SpoolUsage,
+  StoredMessage,
+} from '../spool/mod.ts';
+import { recipientGroups } from '../spool/mod.ts';
+
+interface Kept {
+  readonly envelope: Envelope;
+  readonly body: MessageBody;
+  readonly live: Map<number, GroupState | undefined>;
+}
+
+/** A spool in memory that keeps the contract, and that can be told to fail. */
+export class MemorySpool implements Spool {
+  /** While set, `read` and `record` reject with it. */
+  failure: Error | undefined;
+  /** Every outcome that became durable, in order. */
+  readonly outcomes: Outcome[] = [];
+  readonly #kept = new Map<number, Kept>();
+  #lastSequence = 0;
+
+  async append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal> {
+    const sequence = ++this.#lastSequence;
+    const live = new Map(recipientGroups(envelope).map(({ group }) => [group, undefined]));
+    this.#kept.set(sequence, { envelope, body, live });
+    return { sequence, id: envelope.id };
+  }
+
+  async record(outcomes: readonly Outcome[]): Promise<{ readonly mismatched: number }> {
+    if (this.failure !== undefined) throw this.failure;
+    let mismatched = 0;
+    for (const outcome of outcomes) {
+      const { reference, group } = outcome;
+      const kept = this.#kept.get(reference.sequence);
+      if (kept === undefined || kept.envelope.id !== reference.id || !kept.live.has(group)) {
+        mismatched++;
+        continue;
+      }
+      this.outcomes.push(outcome);
+      if (outcome.kind === 'deferred') kept.live.set(group, outcome.state);
+      else kept.live.delete(group);
+      if (kept.live.size === 0) this.#kept.delete(reference.sequence);
+    }
+    return { mismatched };
+  }
+
+  async *replay(): AsyncIterable<StoredMessage> {
+    for (const [sequence, { envelope, live }] of [...this.#kept])
+      yield { reference: { sequence, id: envelope.id }, envelope, live: new Map(live) };
+  }
+
+  async read({ sequence, id }: Reference) {
+    if (this.failure !== undefined) throw this.failure;
+    const kept = this.#kept.get(sequence);
+    return kept === undefined || (id !== '' && id !== kept.envelope.id) ? undefined : kept;
+  }
+
+  usage(): SpoolUsage {
+    return { messages: this.#kept.size, usedBytes: 0, freeBytes: Number.MAX_SAFE_INTEGER };
+  }
+
+  async close(): Promise<void> {}
+}
