@@ -63,10 +63,7 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
     directory: settings.resourcesDirectory,
     settings,
     logger,
-    onChange: ({ config, hash }) => {
-      dispatcher.reconfigure(config);
-      logger.info({ hash }, 'a new configuration is in force');
-    },
+    onChange: ({ config }) => dispatcher.reconfigure(config),
   });
   const reporter = createReporter(metrics, events, logger);
   const router = createRouter({
