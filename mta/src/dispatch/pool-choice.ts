@@ -18,7 +18,7 @@ export class PoolChoice {
   }
 
   /** Name of the pool, `''` when no pool matches. */
-  poolFor(envelope: Envelope, recipientDomain: string): string {
+  poolFor(envelope: Pick<Envelope, 'tenant' | 'class' | 'sender'>, recipientDomain: string): string {
     const fromDomain = domainOf(envelope.sender);
     const key = `${envelope.tenant}\n${envelope.class}\n${fromDomain}\n${recipientDomain}`;
     const remembered = this.#remembered.get(key);
