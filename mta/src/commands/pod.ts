@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import {
   type HostPort,
   type Logger,
@@ -39,6 +40,9 @@ import { Tenants } from './tenants.ts';
 /** How long a stop waits for open transactions, milliseconds: less than the 30 s that supervisors usually wait before they kill. */
 export const DRAIN_MS = 25_000;
 
+/** Beside the spool: the resources as they last were in order. */
+const LAST_GOOD_FILE = 'resources-last-good.json';
+
 /** A running MTA: everything between an SMTP client and the hosts that take its mail. */
 export interface Pod {
   /** Not ready, stops listening, finishes open transactions, records their outcomes, closes the store. */
@@ -62,6 +66,7 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
   const resources = await watchResources({
     directory: settings.resourcesDirectory,
     settings,
+    lastGoodFile: join(dirname(settings.spool.path), LAST_GOOD_FILE),
     logger,
     onChange: ({ config }) => dispatcher.reconfigure(config),
   });

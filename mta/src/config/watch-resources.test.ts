@@ -133,3 +133,31 @@ test('a tenant that sluice.yaml does not have is a warning: such a condition nev
   );
   assert.ok(log.some((text) => text.startsWith('warn') && text.includes('acne')));
 });
+
+test('a start while a resource is broken runs with its last good form, not without its limits', async (t) => {
+  const directory = mkdtempSync(join(root, 'd-'));
+  const lastGoodFile = join(root, 'kept', 'last-good.json');
+  const logger: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger };
+  const options = {
+    directory,
+    lastGoodFile,
+    settings: { tenants: [], classes: [] },
+    logger,
+    onChange: () => {},
+  };
+  writeFileSync(join(directory, 'pool.yaml'), pool('192.0.2.1'));
+  const first = await watchResources(options);
+  const { hash } = first.state;
+  first.close();
+
+  writeFileSync(join(directory, 'pool.yaml'), pool('192.0.2.9').replace('sources', 'sorces'));
+  const second = await watchResources(options);
+  t.after(() => second.close());
+  assert.equal(second.state.ok, false);
+  assert.equal(second.state.hash, hash, 'the pool of before is in force');
+
+  writeFileSync(lastGoodFile, 'not JSON');
+  const third = await watchResources(options);
+  t.after(() => third.close());
+  assert.equal(third.state.config.pools.length, 0, 'an unreadable copy is no reason not to start');
+});

@@ -1,4 +1,5 @@
 import { errorText, type Problem } from '@sluice/crds';
+import { LastGoodFile } from './last-good-file.ts';
 import type { Logger } from './logger.ts';
 import { ResourceDirectory, type ResourceFiles } from './resource-directory.ts';
 import { EMPTY_SET, nextResourceSet, type ResourceSet } from './resource-set.ts';
@@ -16,6 +17,8 @@ export interface WatchOptions {
   readonly logger: Logger;
   /** Another configuration is in force now. Not called for the first one. */
   readonly onChange: (state: ResourceState) => void;
+  /** Where the files are kept that were last in order, for a start while one of them is broken; absent = nowhere. */
+  readonly lastGoodFile?: string;
   /** Wall clock; another one in tests. */
   readonly now?: () => number;
 }
@@ -33,7 +36,10 @@ export interface ResourceWatch {
  */
 export async function watchResources(options: WatchOptions): Promise<ResourceWatch> {
   const { directory, logger, onChange, now = Date.now } = options;
-  let set = EMPTY_SET;
+  const lastGood =
+    options.lastGoodFile === undefined ? undefined : new LastGoodFile(options.lastGoodFile, logger);
+  const kept = tryNext(EMPTY_SET, lastGood?.read() ?? new Map());
+  let set = 'set' in kept ? kept.set : EMPTY_SET;
   let state: ResourceState | undefined;
 
   const enter = (unreadable?: Problem): void => {
@@ -62,6 +68,7 @@ export async function watchResources(options: WatchOptions): Promise<ResourceWat
       else {
         set = next.set;
         enter();
+        if (set.problems.length === 0) lastGood?.write(files);
       }
     },
     onUnreadable(reason) {

@@ -26,7 +26,7 @@ export function smtpRepliesPage(): string {
     '|---|---|---|---|',
     ...refusals,
     '',
-    'The store has replies of its own, given after the last dot: `452 4.3.1` (full), `451 4.3.2` (unavailable).',
+    'The store has replies of its own, given after the last dot: `452 4.3.1` (full), `451 4.3.2` (unavailable), and `451 4.3.5` when no egress pool matches the message.',
     '',
     '## What is done to a message',
     '',
