@@ -27,6 +27,8 @@ export class LaneDriver {
   readonly pool: PoolConfig;
   readonly sessions = new Set<CarryingSession>();
   lastReply: Reply | undefined;
+  /** The limit that held mail of this lane back last. */
+  lastRefusal: Refusal | undefined;
   readonly #host: LaneHost;
   readonly #sources: LaneSources;
   readonly #site: SitePause;
@@ -233,6 +235,7 @@ export class LaneDriver {
 
   /** A limit said no: tell, and make sure that the pod's timer rings when it may say yes. */
   #waited(refusal: Refusal): void {
+    this.lastRefusal = refusal;
     this.#host.context.report.limitWaited(refusal.key.limitName);
     this.#host.armSoon();
   }

@@ -19,6 +19,8 @@ export interface LaneView {
   readonly oldestAgeMs: number;
   /** Every host failed: no connection is tried before this time (RFC 3339). */
   readonly pausedUntil?: string;
+  /** Limit and bound that held mail back last, while there is mail that could go: `source-group recipientRate`. */
+  readonly waitsFor?: string;
   readonly lastReply?: string;
 }
 
@@ -32,6 +34,8 @@ export function laneView(context: DispatchContext, id: LaneId, lane: Lane): Lane
       perSource[session.source.name] = (perSource[session.source.name] ?? 0) + 1;
   }
   const { lastReply: reply } = lane;
+  const refusal =
+    lane instanceof LaneDriver && counts.ready + counts.asleep > 0 ? lane.lastRefusal : undefined;
   const { pausedUntilMs } = lane.health;
   return {
     pool,
@@ -45,6 +49,7 @@ export function laneView(context: DispatchContext, id: LaneId, lane: Lane): Lane
     oldestAgeMs:
       counts.oldestAcceptedAtMs === 0 ? 0 : Math.max(0, Math.round(nowMs - counts.oldestAcceptedAtMs)),
     ...(pausedUntilMs > nowMs ? { pausedUntil: new Date(pausedUntilMs).toISOString() } : {}),
+    ...(refusal === undefined ? {} : { waitsFor: `${refusal.key.limitName} ${refusal.bound}` }),
     ...(reply === undefined
       ? {}
       : { lastReply: [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ') }),
