@@ -12,12 +12,21 @@ export { parseEgressConfig } from './egress-config-schema.ts';
 export { type EgressPool, egressPoolSchema } from './egress-pool.ts';
 export { ERRORS, type ErrorCode, errorText, type Place, SluiceError } from './errors.ts';
 export { errorsPage } from './errors-page.ts';
+export {
+  type ExplainedDestination,
+  type ExplainedField,
+  type ExplainedLimit,
+  explainPolicy,
+  type Origin,
+  type PolicyExplanation,
+  type RemovedLimit,
+} from './explain-policy.ts';
 export type { CompileInput } from './form-in-force.ts';
 export { canonicalAddress } from './ip-address.ts';
 export { laterFields } from './later-fields.ts';
 export { boundsFor } from './limit-bounds.ts';
 export { limitKeyId } from './limit-key.ts';
-export { type PoolFacts, selectPool } from './pool-selection.ts';
+export { type PoolFacts, selectMatch, selectPool } from './pool-selection.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export { formatRate, parseRate } from './rate.ts';
 export {

@@ -18,6 +18,11 @@ export interface PoolFacts {
  * Example: `selectPool(config, { tenant: 'acme', tenantLabels: { plan: 'free' }, … })` → `free`
  */
 export function selectPool(config: EgressConfig, facts: PoolFacts): string | undefined {
+  return selectMatch(config, facts)?.pool;
+}
+
+/** The entry that decides about the pool: the first whose conditions all hold. */
+export function selectMatch(config: EgressConfig, facts: PoolFacts): PoolMatch | undefined {
   const fromDomain = normalDomain(facts.fromDomain);
   const recipientDomain = normalDomain(facts.recipientDomain);
   const matches = (entry: PoolMatch) =>
@@ -26,5 +31,5 @@ export function selectPool(config: EgressConfig, facts: PoolFacts): string | und
     (entry.classes?.includes(facts.class) ?? true) &&
     (entry.fromDomains?.includes(fromDomain) ?? true) &&
     (entry.recipientDomains?.includes(recipientDomain) ?? true);
-  return config.matches.find(matches)?.pool;
+  return config.matches.find(matches);
 }
