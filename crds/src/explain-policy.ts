@@ -31,6 +31,8 @@ export interface ExplainedLimit {
   readonly limit: EffectiveLimit;
   /** `per`, `scope`, `when.*`, `bounds.*` (`'Unlimited'` = a narrower layer took it back) and `overrides`. */
   readonly fields: readonly ExplainedField[];
+  /** The list of overrides in force as its layer states it, bounds of the limit not filled in; absent = no layer has one. */
+  readonly overrides?: { readonly stated: NonNullable<LayerLimit['overrides']>; readonly from: Origin };
 }
 
 /** A limit that layers name and that binds nothing in the end. */
@@ -94,7 +96,7 @@ export function explainPolicy(
     policy,
     destinations: explainDestinations(view, classification, name, mxHosts),
     options: explainOptions(layers),
-    limits: policy.limits.map((limit) => ({ limit, fields: explainLimit(parts.get(limit.name) ?? []) })),
+    limits: policy.limits.map((limit) => explainLimit(limit, parts.get(limit.name) ?? [])),
     removed: [...parts]
       .filter(([key]) => policy.limits.every((limit) => limit.name !== key))
       .map(([key, stated]) => removedLimit(key, stated))
@@ -173,7 +175,7 @@ function limitParts(layers: readonly StatedLayer[]): ReadonlyMap<string, readonl
   return Map.groupBy(stated, ({ limit }) => limit.name);
 }
 
-function explainLimit(parts: readonly StatedLimit[]): readonly ExplainedField[] {
+function explainLimit(effective: EffectiveLimit, parts: readonly StatedLimit[]): ExplainedLimit {
   const fields = new Map<string, ExplainedField>();
   state(fields, 'scope', 'Cluster', BUILT_IN);
   for (const { limit, from } of parts) {
@@ -187,7 +189,13 @@ function explainLimit(parts: readonly StatedLimit[]): readonly ExplainedField[] 
     }
     state(fields, 'overrides', limit.overrides, from);
   }
-  return [...fields.values()];
+  const last = parts.findLast(({ limit }) => limit.overrides !== undefined);
+  const stated = last?.limit.overrides;
+  return {
+    limit: effective,
+    fields: [...fields.values()],
+    ...(last === undefined || stated === undefined ? {} : { overrides: { stated, from: last.from } }),
+  };
 }
 
 function removedLimit(name: string, parts: readonly StatedLimit[]): RemovedLimit {

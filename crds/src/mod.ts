@@ -12,6 +12,7 @@ export { parseEgressConfig } from './egress-config-schema.ts';
 export { type EgressPool, egressPoolSchema } from './egress-pool.ts';
 export { ERRORS, type ErrorCode, errorText, type Place, SluiceError } from './errors.ts';
 export { errorsPage } from './errors-page.ts';
+export { type BoundsExplanation, type ExplainedBound, explainBounds } from './explain-bounds.ts';
 export {
   type ExplainedDestination,
   type ExplainedField,
