@@ -8,6 +8,11 @@ import type { CommandEntry } from './command-line.ts';
 export const COMMANDS: readonly CommandEntry[] = [
   { name: 'run', summary: 'Run the mail transfer agent', load: async () => (await import('./run.ts')).run },
   {
+    name: 'validate',
+    summary: 'Check settings and resource files',
+    load: async () => (await import('./validate.ts')).validate,
+  },
+  {
     name: 'sink',
     summary: 'Run a host that takes mail as a provider does',
     load: async () => (await import('./sink.ts')).sink,

@@ -7,10 +7,13 @@ import type { Problem } from '../config/mod.ts';
  */
 export class ProblemsFound extends Error {
   readonly problems: readonly Problem[];
+  /** `true` = the command has printed them itself; only the exit code is left to give. */
+  readonly told: boolean;
 
-  constructor(problems: readonly Problem[]) {
+  constructor(problems: readonly Problem[], told = false) {
     super(problems.length === 1 ? '1 problem' : `${problems.length} problems`);
     this.name = 'ProblemsFound';
     this.problems = problems;
+    this.told = told;
   }
 }

@@ -2,12 +2,16 @@
 
 export type { Problem } from '@sluice/crds';
 export { formatByteSize, parseByteSize } from './byte-size.ts';
+export { DNS_ATTEMPTS, DNS_TIMEOUT_MS, SMTP_PORT } from './defaults.ts';
+export { compileFiles, type GivenFiles, readGivenFiles } from './given-files.ts';
 export { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
 export type { LogFields, Logger } from './logger.ts';
 export { type Network, parseNetwork } from './network.ts';
+export type { ResourceSet } from './resource-set.ts';
 export type { ResourceState } from './resource-state.ts';
 export { type SchemaMember, schemaMember } from './schema-member.ts';
 export type * from './settings.ts';
 export { type LoadedSettings, loadSettings, type Surroundings, thisMachine } from './settings-file.ts';
 export { settingsPage } from './settings-page.ts';
+export { unknownNames } from './unknown-names.ts';
 export { type ResourceWatch, type WatchOptions, watchResources } from './watch-resources.ts';

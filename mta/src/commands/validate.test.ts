@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { filesIn, HEAD, sluice } from './command-run.fixture.ts';
+
+const POOL = `${HEAD}kind: EgressPool
+metadata: {name: main}
+spec: {sources: [{name: ip-1, address: 192.0.2.1, ehlo: a.example}]}
+`;
+const POLICY = `${HEAD}kind: ShapingPolicy
+metadata: {name: p}
+spec: {default: {limits: [{name: site, per: [Site], connections: 5}]}}
+`;
+const SETTINGS = `${HEAD}kind: MtaConfig
+spec:
+  hostname: mta.example
+  listeners: {smtp: [{name: in, address: 127.0.0.1:2525, relayNetworks: [127.0.0.0/8]}]}
+  spool: {type: SQLite, sqlite: {path: spool.db}}
+  tenants: [{name: acme}]
+  resources: {directory: r}
+`;
+
+const GOOD = {
+  'sluice.yaml': SETTINGS,
+  'r/pool.yaml': `${POOL}---\n${POOL.replace('main', 'b').replace('192.0.2.1', '192.0.2.2')}`,
+  'r/policy.yml': POLICY,
+};
+
+test('files that are right are said to be right, in one line that shows that they were read', async () => {
+  const root = filesIn(GOOD);
+  assert.deepEqual(await sluice(['validate', `${root}sluice.yaml`, `${root}r`], root), {
+    exitCode: 0,
+    out: '3 files, 2 pools, 1 policy: valid\n',
+    err: '',
+  });
+  const json = await sluice(['validate', `${root}sluice.yaml`, `${root}r`, '--json'], root);
+  assert.deepEqual(JSON.parse(json.out), {
+    valid: true,
+    files: 3,
+    pools: 2,
+    policies: 1,
+    errors: [],
+    warnings: [],
+  });
+});
+
+/** One mistake or warning each: what is written, the place, words of the sentence, the exit code. */
+const CASES: readonly {
+  readonly title: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly place: string;
+  readonly says: RegExp;
+  readonly exitCode: number;
+}[] = [
+  {
+    title: 'a field that is misspelt in a pool',
+    files: { 'p.yaml': POOL.replace('ehlo', 'weigth: 1, ehlo') },
+    place: 'p.yaml:4:51: ',
+    says: /spec\.sources\[0\]\.weigth.*\[SLUICE_FIELD_UNKNOWN\]\n {2}cure: .*weight/,
+    exitCode: 3,
+  },
+  {
+    title: 'a field that is misspelt in the settings',
+    files: { 'p.yaml': SETTINGS.replace('tenants', 'tenant') },
+    place: 'p.yaml:7:3',
+    says: /spec\.tenant.*\[SLUICE_FIELD_UNKNOWN\]\n {2}cure: .*tenants/,
+    exitCode: 3,
+  },
+  {
+    title: 'YAML that is none',
+    files: { 'p.yaml': `${POOL}  x: [` },
+    place: 'p.yaml:5:',
+    says: /SLUICE_YAML_SYNTAX/,
+    exitCode: 3,
+  },
+  {
+    title: 'one resource in two files',
+    files: { 'p.yaml': POOL, 'q.yaml': POOL },
+    place: '',
+    says: /EgressPool\/main.*p\.yaml:1.*q\.yaml:1.*keep one.*SLUICE_RESOURCE_REFUSED/,
+    exitCode: 3,
+  },
+  {
+    title: 'a directory without resources',
+    files: { 'empty/readme.txt': '' },
+    place: 'empty',
+    says: /no \*\.yaml or \*\.yml file is in it.*SLUICE_CONFIG_UNREADABLE/,
+    exitCode: 3,
+  },
+  {
+    title: 'a policy for a pool that is not there',
+    files: { 'p.yaml': POOL, 'q.yaml': POLICY.replace('spec: {', 'spec: {targetRefs: [{name: mian}], ') },
+    place: 'warning: q.yaml:1:1',
+    says: /ShapingPolicy\/p.*mian.*SLUICE_REFERENCE_UNRESOLVED/,
+    exitCode: 0,
+  },
+  {
+    title: 'two destinations that claim one domain',
+    files: {
+      'q.yaml': `${HEAD}kind: ShapingPolicy
+metadata: {name: p}
+spec: {destinations: [{name: a, match: {domains: [x.example]}}, {name: b, match: {domains: [x.example]}}]}
+`,
+    },
+    place: 'warning: q.yaml:1:1',
+    says: /x\.example.*SLUICE_RESOURCE_CONFLICT/,
+    exitCode: 0,
+  },
+  {
+    title: 'a tenant that the settings do not have',
+    files: {
+      'p.yaml': POOL.replace('spec: {', 'spec: {match: [{name: m, tenants: [acne]}], '),
+      's.yaml': SETTINGS,
+    },
+    place: 'warning: ',
+    says: /no tenant "acne"/,
+    exitCode: 0,
+  },
+];
+
+for (const { title, files, place, says, exitCode } of CASES) {
+  test(`${title}: told with its place and its cure before it is applied`, async () => {
+    const root = filesIn(files);
+    const paths = [...new Set(Object.keys(files).map((name) => `${root}${name.split('/')[0]}`))];
+    const people = await sluice(['validate', ...paths], root);
+    assert.equal(people.exitCode, exitCode, people.err);
+    assert.ok(people.err.startsWith(place), people.err);
+    assert.match(people.err, says);
+    assert.match(
+      people.out,
+      exitCode === 0 ? /: valid, 1 warning\n$/ : /: \d+ problems?(, \d+ warnings?)?\n$/,
+    );
+    const programs = await sluice(['validate', ...paths, '--json'], root);
+    const result = JSON.parse(programs.out);
+    assert.equal(programs.exitCode, exitCode);
+    assert.equal(programs.err, '');
+    assert.equal(result.valid, exitCode === 0);
+    assert.ok([...result.errors, ...result.warnings].every(({ what, cure }) => what !== '' && cure !== ''));
+  });
+}
+
+test('all mistakes of all files are told at once, in the order of files and lines', async () => {
+  const root = filesIn({
+    'a.yaml': POOL.replace('192.0.2.1', 'nowhere').replace('ehlo', 'helo'),
+    'b.yaml': POLICY.replace('connections: 5', 'connections: 0'),
+    'c.yaml': SETTINGS.replace('SQLite', 'MySQL'),
+  });
+  const { err } = await sluice(['validate', root.slice(0, -1)], root);
+  const files = [...err.matchAll(/^([abc])\.yaml:(\d+):(\d+): /gm)].map(([, file]) => file);
+  assert.deepEqual([...new Set(files)], ['a', 'b', 'c']);
+  assert.ok(files.length >= 4, err);
+  assert.deepEqual(files.toSorted(), files);
+});
