@@ -1,0 +1,142 @@
+import type { EgressConfig } from '@sluice/crds';
+import type { Command } from 'commander';
+import {
+  compileFiles,
+  DNS_ATTEMPTS,
+  DNS_TIMEOUT_MS,
+  loadSettings,
+  readGivenFiles,
+  type Settings,
+  SMTP_PORT,
+  thisMachine,
+} from '../config/mod.ts';
+import { createRouter, type NoRoute, type Route, siteName } from '../route/mod.ts';
+import { domainOf } from '../spool/mod.ts';
+import { explainMail, type MailFacts, type WayThere } from './explanation.ts';
+import { explanationText } from './explanation-text.ts';
+import { ProblemsFound } from './problems-found.ts';
+import { Tenants } from './tenants.ts';
+
+interface ExplainFlags {
+  readonly config?: string;
+  readonly resources?: string;
+  readonly tenant?: string;
+  readonly class: string;
+  readonly campaign: string;
+  readonly from: string;
+  readonly mx?: string;
+}
+
+/** Read when neither --config nor --resources is given. */
+const DEFAULT_CONFIG = 'sluice.yaml';
+
+/** Adds `sluice explain`: what becomes of a mail, and which resource decided it. */
+export function explain(program: Command): void {
+  program
+    .command('explain')
+    .summary('Say which pool, sources, options and limits a mail gets, and why')
+    .description(
+      'Says from which pool and sources mail to an address leaves, to which site and Group it goes, and each option and limit in force with ' +
+        'the policy and layer that it comes from. Reads the files as they are; no running MTA is asked. ' +
+        'The MX is looked up with the DNS servers of the settings, unless --mx names it.',
+    )
+    .argument('<recipient>', 'user@domain')
+    .option('--config <file>', `the settings file (default: ${DEFAULT_CONFIG}, unless --resources is given)`)
+    .option('--resources <dir>', 'directory of the resources (default: that of the settings)')
+    .option('--tenant <name>', "tenant of the mail (default: the one that owns the sender's domain)")
+    .option('--class <name>', 'class of the mail', '')
+    .option('--campaign <name>', 'campaign of the mail', '')
+    .option('--from <address>', 'envelope sender', '')
+    .option('--mx <host,host>', 'best-preference MX hosts, in place of a look-up')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ sluice explain alice@gmail.com\n' +
+        '  $ sluice explain alice@gmail.com --tenant acme --class bulk --campaign sale\n' +
+        '  $ sluice explain alice@corp.example --resources policies --mx corp-example.mail.protection.outlook.com --json\n',
+    )
+    .action(async (recipient: string, flags: ExplainFlags, command: Command) => {
+      const { json } = command.optsWithGlobals<{ json?: true }>();
+      if (!/^.+@[^@]+$/.test(recipient)) command.error(`error: "${recipient}" is no address, user@domain`);
+      const settings = settingsOf(flags);
+      const config = await configOf(flags.resources ?? settings?.resourcesDirectory ?? '.');
+      const domain = domainOf(recipient);
+      const route = flags.mx === undefined ? await lookUp(domain, settings) : given(flags.mx);
+      const explanation = explainMail(config, mailOf(recipient, flags, settings), route);
+      command
+        .configureOutput()
+        .writeOut?.(json ? `${JSON.stringify(explanation)}\n` : explanationText(explanation));
+    });
+}
+
+function settingsOf({ config, resources }: ExplainFlags): Settings | undefined {
+  if (config === undefined && resources !== undefined) return undefined;
+  const loaded = loadSettings(config ?? DEFAULT_CONFIG);
+  if ('problems' in loaded) throw new ProblemsFound(loaded.problems);
+  return loaded.settings;
+}
+
+/** With a mistake in a file nothing is explained: an MTA would keep last good forms that are not known here. */
+async function configOf(directory: string): Promise<EgressConfig> {
+  const given = await readGivenFiles([directory]);
+  const { compiled, problems } = compileFiles(given.resources);
+  const all = [...given.problems, ...problems];
+  if (all.length > 0) throw new ProblemsFound(all);
+  return compiled.config;
+}
+
+function mailOf(recipient: string, flags: ExplainFlags, settings: Settings | undefined): MailFacts {
+  const { from: sender, campaign, class: mailClass } = flags;
+  const tenants = settings === undefined ? undefined : new Tenants(settings);
+  const owner = tenants?.resolve({ username: '', userTenant: '', sender, header: '' });
+  const name = flags.tenant ?? owner ?? '';
+  return {
+    recipient,
+    sender,
+    tenant: { name, labels: tenants?.labels(name) ?? {} },
+    campaign,
+    class: mailClass,
+  };
+}
+
+function given(mx: string): WayThere {
+  const hosts = mx
+    .split(',')
+    .map((host) => host.trim().toLowerCase().replace(/\.$/, ''))
+    .filter((name) => name !== '')
+    .toSorted()
+    .map((name) => ({ name, preference: 0, port: SMTP_PORT }));
+  return { origin: 'given', site: siteName(hosts, SMTP_PORT), hosts };
+}
+
+async function lookUp(domain: string, settings: Settings | undefined): Promise<WayThere> {
+  const router = createRouter({
+    servers: settings?.dns.servers ?? thisMachine().dnsServers,
+    timeoutMs: settings?.dns.timeoutMs ?? DNS_TIMEOUT_MS,
+    attempts: settings?.dns.attempts ?? DNS_ATTEMPTS,
+    smtpPort: settings?.smtpPort ?? SMTP_PORT,
+    routes: settings?.routes ?? [],
+    allowedTargets: settings?.allowedTargets ?? [],
+    random: Math.random,
+    nowMs: () => performance.now(),
+  });
+  try {
+    return wayThere(await router.resolve(domain));
+  } finally {
+    router.close();
+  }
+}
+
+/** Without what a `routes` entry keeps secret. */
+function wayThere(found: Route | NoRoute): WayThere {
+  if (found.kind !== 'route') {
+    const { code, enhanced, text } = found.reply;
+    return { noRoute: `${code} ${enhanced} ${text}` };
+  }
+  const { origin, site, hosts, tlsLevel } = found;
+  return {
+    origin,
+    site,
+    hosts: hosts.map(({ name, preference, port }) => ({ name, preference, port })),
+    ...(tlsLevel === undefined ? {} : { tlsLevel }),
+  };
+}
