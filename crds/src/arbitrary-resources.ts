@@ -1,7 +1,7 @@
 import fc from 'fast-check';
+import { LIMIT_FIELDS } from './limit.ts';
 import type { ParsedResource, Resource } from './resource.ts';
 import { validateResource } from './resource-parser.ts';
-import { LIMIT_FIELDS } from './shaping-policy.ts';
 
 /** Random right resources for property tests; few names, so that they meet, refine and contradict one another. */
 
@@ -58,13 +58,34 @@ const limit = fc
     });
   });
 
+const action = fc.constantFrom(
+  { type: 'Bounce' },
+  { type: 'Suspend', suspend: { per: ['Source', 'Site'], for: '1h' } },
+  { type: 'Scale', scale: { limitName: 'a', bound: 'Connections', percent: 50 } },
+  { type: 'SetLimit', setLimit: { limitName: 'b', messageRate: '1/s', for: '1h' } },
+  { type: 'Reroute', reroute: { poolRef: { name: 'c' }, for: '1h' } },
+);
+
+const reaction = record({
+  state: optional(fc.constantFrom('Enabled', 'Disabled')),
+  match: optional(fc.constantFrom({ codes: [550, 421] }, { text: 'busy', phases: ['Rcpt', 'Mail'] })),
+  trigger: optional(fc.constant({ count: 2, within: '1h', per: ['Site', 'Source'] })),
+  actions: optional(fc.array(action, { minLength: 1, maxLength: 3 })),
+});
+
 const layer = {
   session: optional(
     record({
       messagesPerConnection: optional(fc.integer({ min: 1, max: 3 })),
       idleTimeout: optional(duration),
       timeouts: optional(record({ connect: optional(duration), finalDot: optional(duration) })),
-      tls: optional(record({ level: optional(fc.constantFrom('Disabled', 'Encrypt', 'Verify')) })),
+      tls: optional(
+        record({
+          level: optional(fc.constantFrom('Disabled', 'Encrypt', 'Verify')),
+          mtaSTS: optional(fc.constantFrom('Enabled', 'Disabled')),
+          dane: optional(fc.constantFrom('Enabled', 'Disabled')),
+        }),
+      ),
     }),
   ),
   retry: optional(
@@ -74,6 +95,7 @@ const layer = {
     }),
   ),
   limits: optional(listByName(limit)),
+  reactions: optional(listByName(reaction)),
 };
 
 const match = record({
@@ -92,13 +114,23 @@ const poolSpec = record({
       }),
     ),
   ),
-  egress: optional(fc.constantFrom({ type: 'Direct' }, { type: 'Bind', bind: {} })),
+  urgency: optional(fc.constantFrom('Normal', 'High')),
+  egress: optional(
+    fc.constantFrom(
+      { type: 'Direct' },
+      { type: 'Bind', bind: {} },
+      { type: 'HAProxy', haproxy: { endpoint: { host: 'proxy', port: 1 } } },
+      { type: 'SOCKS5', socks5: { endpoint: { host: 'proxy', port: 1 }, dialect: 'Connect' } },
+    ),
+  ),
+  fallbackPoolRef: optional(fc.constant({ name: 'gone' })),
   sources: listByName(
     record({
       address: fc.constantFrom('192.0.2.1', '192.0.2.2', '192.0.2.3'),
       ehlo: domain,
       labels: optional(labels),
       weight: optional(fc.integer({ min: 1, max: 1_000 })),
+      warmup: optional(fc.constant({ startDate: '2026-12-01', schedule: { type: 'Brisk' } })),
     }),
   ),
 });

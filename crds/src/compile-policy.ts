@@ -1,22 +1,13 @@
-import { parseDuration } from './duration.ts';
-import type { LimitField, Rate, SessionTimeouts, When } from './effective-policy.ts';
-import type { Layer, LayerLimit, PolicyConfig } from './egress-config.ts';
+import { compileLimit } from './compile-limit.ts';
+import { compileReaction } from './compile-reaction.ts';
+import { milliseconds } from './duration.ts';
+import type { SessionTimeouts } from './effective-policy.ts';
+import type { Layer, PolicyConfig } from './egress-config.ts';
 import { byName, byText, sortedSet } from './order.ts';
 import { present } from './present.ts';
-import { parseRate } from './rate.ts';
-import {
-  type LayerSpec,
-  LIMIT_FIELDS,
-  type LimitSpec,
-  type ShapingPolicy,
-  type WhenSpec,
-} from './shaping-policy.ts';
+import type { LayerSpec, ShapingPolicy } from './shaping-policy.ts';
 
 type SessionSpec = NonNullable<LayerSpec['session']>;
-type BoundsSpec = Pick<
-  LimitSpec,
-  'connections' | 'connectionRate' | 'recipientRate' | 'messageRate' | 'byteRate' | 'burst'
->;
 
 /** One policy as the pods run it: its layers with durations in milliseconds and rates as counts. */
 export function compilePolicy(policy: ShapingPolicy): PolicyConfig {
@@ -47,7 +38,7 @@ export function byMergeOrder(a: PolicyConfig, b: PolicyConfig): number {
 }
 
 function compileLayer(layer: LayerSpec): Layer {
-  const { session, retry, limits } = layer;
+  const { session, retry, limits, reactions } = layer;
   return present({
     session: session === undefined ? undefined : compileSession(session),
     retry:
@@ -58,6 +49,7 @@ function compileLayer(layer: LayerSpec): Layer {
             expireAfterMs: optionalMilliseconds(retry.expireAfter),
           }),
     limits: limits?.map(compileLimit).toSorted(byName),
+    reactions: reactions?.map(compileReaction).toSorted(byName),
   });
 }
 
@@ -88,65 +80,6 @@ function compileTimeouts(timeouts: NonNullable<SessionSpec['timeouts']>): Partia
   });
 }
 
-function compileLimit(limit: LimitSpec): LayerLimit {
-  return present({
-    name: limit.name,
-    state: limit.state,
-    per: limit.per === undefined ? undefined : inKeyOrder(limit.per),
-    scope: limit.scope,
-    when: limit.when === undefined ? undefined : compileWhen(limit.when),
-    bounds: compileBounds(limit),
-    overrides: limit.overrides?.map((override) => ({
-      name: override.name,
-      when: compileWhen(override.when),
-      bounds: compileBounds(override),
-    })),
-  });
-}
-
-/** `per` in the order in which a counter's identity names its fields. */
-export function inKeyOrder(per: readonly LimitField[]): readonly LimitField[] {
-  return LIMIT_FIELDS.filter((field) => per.includes(field));
-}
-
-function compileWhen(when: WhenSpec): When {
-  return present({
-    pools: sortedSet(when.pools),
-    sources: sortedSet(when.sources),
-    sourceSelector: when.sourceSelector?.matchLabels,
-    groups: sortedSet(when.groups),
-    domains: sortedSet(when.domains),
-    tenants: sortedSet(when.tenants),
-    tenantSelector: when.tenantSelector?.matchLabels,
-    campaigns: sortedSet(when.campaigns),
-    classes: sortedSet(when.classes),
-  });
-}
-
-function compileBounds(bounds: BoundsSpec): LayerLimit['bounds'] {
-  return present({
-    connections: bounds.connections,
-    connectionRate: rateBound(bounds.connectionRate),
-    recipientRate: rateBound(bounds.recipientRate),
-    messageRate: rateBound(bounds.messageRate),
-    byteRate: rateBound(bounds.byteRate),
-    burst: bounds.burst,
-  });
-}
-
-function rateBound(text: string | undefined): Rate | 'Unlimited' | undefined {
-  if (text === undefined || text === 'Unlimited') return text;
-  const rate = parseRate(text);
-  if (rate === undefined) throw new TypeError(`the schema accepted the rate ${text}`);
-  return rate;
-}
-
 function optionalMilliseconds(text: string | undefined): number | undefined {
   return text === undefined ? undefined : milliseconds(text);
-}
-
-function milliseconds(text: string): number {
-  const durationMs = parseDuration(text);
-  if (durationMs === undefined) throw new TypeError(`the schema accepted the duration ${text}`);
-  return durationMs;
 }

@@ -107,6 +107,7 @@ test('resources straight from the API server are checked for meaning too, not on
     kind: 'EgressPool',
     metadata: { name: 'main' },
     spec: {
+      urgency: 'Normal',
       egress: { type: 'Bind' },
       sources: [
         { name: 'ip-1', address: '192.0.2.1', ehlo: 'a.example', weight: 1, state: 'Active', labels: {} },

@@ -9,7 +9,8 @@ import type { EgressConfig } from './egress-config.ts';
 import type { EgressPool } from './egress-pool.ts';
 import { type CompileInput, formsInForce, type ResourceForm } from './form-in-force.ts';
 import { byName } from './order.ts';
-import { unresolvedReferences } from './policy-references.ts';
+import { partialSupport } from './partial-support.ts';
+import { unresolvedFallback, unresolvedReferences } from './policy-references.ts';
 import { type Resource, type ResourceKind, resourceKey } from './resource.ts';
 import type { ShapingPolicy } from './shaping-policy.ts';
 
@@ -85,7 +86,11 @@ function conditionsOf(
   conflicts: readonly Remark[],
 ): readonly Condition[] {
   const { refused } = form;
-  const accepted = conditionOf('Accepted', refused === undefined ? 'True' : 'False', [refused ?? ACCEPTED]);
+  const accepted =
+    refused === undefined && form.form !== undefined
+      ? (conditionOf('Accepted', 'True', partialSupport(form.form)) ??
+        conditionOf('Accepted', 'True', [ACCEPTED]))
+      : conditionOf('Accepted', 'False', refused === undefined ? [] : [refused]);
   if (form.form === undefined) return accepted === undefined ? [] : [accepted];
   const unresolved = unresolvedOf(form.kind, form.name, config, index);
   const resolved =
@@ -101,7 +106,7 @@ function unresolvedOf(
   config: EgressConfig,
   index: ConfigIndex,
 ): readonly Remark[] {
-  if (kind === 'EgressPool') return [];
+  if (kind === 'EgressPool') return unresolvedFallback(config, name);
   const policy = config.policies.find((candidate) => candidate.name === name);
   return policy === undefined ? [] : unresolvedReferences(config, index, policy);
 }

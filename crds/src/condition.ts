@@ -4,7 +4,7 @@ import type { ResourceKind } from './resource.ts';
 /**
  * A condition as Kubernetes has them, without what only the API server knows (generation, time of transition).
  *
- * - `Accepted`: the resource as it stands is in force. `False`: its last good form is, or nothing.
+ * - `Accepted`: the resource as it stands is in force; with reason `PartiallySupported` but for what the message names. `False`: its last good form is, or nothing.
  * - `ResolvedRefs`: what it refers to is there. `False`: the rest of it is in force all the same.
  * - `Conflicted`: only there when another resource claims or bounds the same; the message names the rival and who wins.
  */
@@ -17,6 +17,7 @@ export interface Condition {
 
 export type ConditionReason =
   | 'Accepted'
+  | 'PartiallySupported'
   | 'Invalid'
   | 'Duplicate'
   | 'Missing'
@@ -24,6 +25,7 @@ export type ConditionReason =
   | 'TargetNotFound'
   | 'DestinationNotFound'
   | 'LimitNotFound'
+  | 'ReactionNotFound'
   | 'EqualClaims'
   | 'BoundsDiffer';
 

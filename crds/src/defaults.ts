@@ -43,7 +43,7 @@ export const DEFAULT_SESSION: EffectiveSession = {
   recipientsPerTransaction: DEFAULT_RECIPIENTS_PER_TRANSACTION,
   idleTimeoutMs: DEFAULT_IDLE_TIMEOUT_MS,
   timeouts: DEFAULT_TIMEOUTS,
-  tls: { level: 'Opportunistic' },
+  tls: { level: 'Opportunistic', mtaSTS: 'Enabled', dane: 'Disabled' },
 };
 
 /** 5m, 15m, 30m, 1h, 2h, then every 4h; given up after 72h (RFC 5321 §4.5.4.1: 4–5 days was the advice of slower times). */

@@ -28,3 +28,10 @@ export function formatDuration(durationMs: number): string {
   }
   return text === '' ? '0s' : text;
 }
+
+/** Milliseconds of a duration that the schema has accepted. Throws TypeError otherwise: that is a bug of the caller. */
+export function milliseconds(text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs === undefined) throw new TypeError(`the schema accepted the duration ${text}`);
+  return durationMs;
+}

@@ -1,3 +1,5 @@
+import type { ActionConfig } from './egress-config.ts';
+
 /**
  * What `compile` and `effectivePolicy` promise to the MTA: every field filled in, durations in milliseconds,
  * rates as counts per period, `Unlimited` as absence.
@@ -72,6 +74,42 @@ export interface RivalLimit {
   >;
 }
 
+export type Switch = 'Enabled' | 'Disabled';
+
+export type ReactionPhase =
+  | 'Connect'
+  | 'Greeting'
+  | 'Ehlo'
+  | 'StartTls'
+  | 'Auth'
+  | 'Mail'
+  | 'Rcpt'
+  | 'Data'
+  | 'FinalDot';
+
+/** Replies that hit: every member present must fit, inside a list any. */
+export interface ReactionMatch {
+  readonly codes?: readonly number[];
+  readonly enhancedCodes?: readonly string[];
+  /** RE2, unanchored, ignores case. */
+  readonly text?: string;
+  readonly phases?: readonly ReactionPhase[];
+}
+
+/** So many hits of one counter within a time; without a trigger every hit has its consequence. */
+export interface ReactionTrigger {
+  readonly count: number;
+  readonly withinMs: number;
+  readonly per: readonly LimitField[];
+}
+
+export interface EffectiveReaction {
+  readonly name: string;
+  readonly match: ReactionMatch;
+  readonly trigger?: ReactionTrigger;
+  readonly actions: readonly ActionConfig[];
+}
+
 export type TlsLevel = 'Disabled' | 'Opportunistic' | 'Encrypt' | 'Verify';
 
 /** Per-phase client timeouts, RFC 5321 §4.5.3.2; milliseconds. */
@@ -96,7 +134,7 @@ export interface EffectiveSession {
   readonly recipientsPerTransaction: number;
   readonly idleTimeoutMs: number;
   readonly timeouts: SessionTimeouts;
-  readonly tls: { readonly level: TlsLevel };
+  readonly tls: { readonly level: TlsLevel; readonly mtaSTS: Switch; readonly dane: Switch };
 }
 
 export interface EffectiveRetry {
@@ -112,6 +150,8 @@ export interface EffectivePolicy {
   readonly retry: EffectiveRetry;
   /** Sorted by name. */
   readonly limits: readonly EffectiveLimit[];
+  /** Sorted by name. */
+  readonly reactions: readonly EffectiveReaction[];
 }
 
 /** What a limit's `per` and `when` can ask about. `source`, `mxHost` are `''` until chosen. */

@@ -46,6 +46,7 @@ test('without resources nothing is limited and every default applies', () => {
     session: DEFAULT_SESSION,
     retry: DEFAULT_RETRY,
     limits: [],
+    reactions: [],
   });
 });
 

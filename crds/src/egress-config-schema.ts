@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { contentHash } from './canonical-json.ts';
 import type { EgressConfig } from './egress-config.ts';
+import { LIMIT_FIELDS } from './limit.ts';
+import { isUsable } from './partial-support.ts';
 import { type Problem, problemOf } from './problem.ts';
-import { LIMIT_FIELDS } from './shaping-policy.ts';
+import { REACTION_PHASES, SCALED_BOUNDS } from './reaction.ts';
 
 const milliseconds = z.int().min(1);
 const texts = z.array(z.string()).readonly();
@@ -52,6 +54,65 @@ const limit = z
   })
   .readonly();
 
+const enabled = z.enum(['Enabled', 'Disabled']);
+const fields = z.array(z.enum(LIMIT_FIELDS)).min(1).readonly();
+
+const action = z
+  .discriminatedUnion('type', [
+    z.strictObject({
+      type: z.literal('Scale'),
+      scale: z
+        .strictObject({
+          limitName: z.string(),
+          bound: z.enum(SCALED_BOUNDS),
+          percent: z.int().min(1).max(99),
+          floor: z.union([z.int().min(1), rate]).exactOptional(),
+          recoverPercent: z.int().min(101),
+          recoverEveryMs: milliseconds,
+        })
+        .readonly(),
+    }),
+    z.strictObject({
+      type: z.literal('Suspend'),
+      suspend: z.strictObject({ per: fields, forMs: milliseconds }).readonly(),
+    }),
+    z.strictObject({
+      type: z.literal('SetLimit'),
+      setLimit: z.strictObject({ limitName: z.string(), bounds, forMs: milliseconds }).readonly(),
+    }),
+    z.strictObject({
+      type: z.literal('RetryAfter'),
+      retryAfter: z.strictObject({ delayMs: milliseconds }).readonly(),
+    }),
+    z.strictObject({ type: z.literal('Bounce') }),
+    z.strictObject({
+      type: z.literal('Reroute'),
+      reroute: z.strictObject({ pool: z.string(), forMs: milliseconds }).readonly(),
+    }),
+  ])
+  .readonly();
+
+const reaction = z
+  .strictObject({
+    name: z.string(),
+    state: enabled.exactOptional(),
+    match: z
+      .strictObject({
+        codes: z.array(z.int()).readonly().exactOptional(),
+        enhancedCodes: texts.exactOptional(),
+        text: z.string().exactOptional(),
+        phases: z.array(z.enum(REACTION_PHASES)).readonly().exactOptional(),
+      })
+      .readonly()
+      .exactOptional(),
+    trigger: z
+      .strictObject({ count: z.int().min(1), withinMs: milliseconds, per: fields })
+      .readonly()
+      .exactOptional(),
+    actions: z.array(action).min(1).readonly().exactOptional(),
+  })
+  .readonly();
+
 const timeoutMs = milliseconds.exactOptional();
 
 const layer = {
@@ -80,6 +141,8 @@ const layer = {
       tls: z
         .strictObject({
           level: z.enum(['Disabled', 'Opportunistic', 'Encrypt', 'Verify']).exactOptional(),
+          mtaSTS: enabled.exactOptional(),
+          dane: enabled.exactOptional(),
         })
         .readonly()
         .exactOptional(),
@@ -94,18 +157,59 @@ const layer = {
     .readonly()
     .exactOptional(),
   limits: z.array(limit).readonly().exactOptional(),
+  reactions: z.array(reaction).readonly().exactOptional(),
 };
+
+const port = z.int().min(1).max(65_535);
 
 const egressWay = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('Direct') }).readonly(),
   z
     .strictObject({ type: z.literal('Bind'), bind: z.strictObject({ address: z.string() }).readonly() })
     .readonly(),
+  z
+    .strictObject({
+      type: z.literal('HAProxy'),
+      haproxy: z
+        .strictObject({
+          host: z.string(),
+          port,
+          protocol: z.enum(['V1', 'V2']),
+          sourceAddress: z.string(),
+        })
+        .readonly(),
+    })
+    .readonly(),
+  z
+    .strictObject({
+      type: z.literal('SOCKS5'),
+      socks5: z
+        .strictObject({
+          host: z.string(),
+          port,
+          dialect: z.enum(['Connect', 'BindConnect']),
+          sourceAddress: z.string().exactOptional(),
+          tls: z.enum(['Disabled', 'Verify']),
+          credentialName: z.string().exactOptional(),
+        })
+        .readonly(),
+    })
+    .readonly(),
 ]);
+
+const warmup = z
+  .strictObject({
+    startDate: z.string(),
+    recipientsPerDay: z.array(z.int().min(1)).min(1).readonly(),
+    advanceAtDeliveredPercent: z.int().min(1).max(100),
+    onExhausted: z.enum(['OtherSources', 'Wait']),
+  })
+  .readonly();
 
 const pool = z
   .strictObject({
     name: z.string(),
+    urgency: z.enum(['Normal', 'High']),
     selection: z
       .strictObject({
         strategy: z.enum(['Weighted', 'Sticky']),
@@ -123,11 +227,16 @@ const pool = z
             state: z.enum(['Active', 'Draining', 'Disabled']),
             labels,
             egress: egressWay,
+            warmup: warmup.exactOptional(),
+          })
+          .refine((source) => source.state === 'Disabled' || isUsable(source), {
+            message: 'this version cannot carry out its way out or its warmup',
           })
           .readonly(),
       )
       .min(1)
       .readonly(),
+    fallbackPool: z.string().exactOptional(),
   })
   .readonly();
 

@@ -1,4 +1,14 @@
-import type { Bounds, LimitField, SessionTimeouts, TlsLevel, When } from './effective-policy.ts';
+import type {
+  Bounds,
+  LimitField,
+  Rate,
+  ReactionMatch,
+  ReactionTrigger,
+  SessionTimeouts,
+  Switch,
+  TlsLevel,
+  When,
+} from './effective-policy.ts';
 
 /**
  * The product of `compile`: what travels in ConfigMaps to every MTA pod. Plain JSON, canonical, no defaults
@@ -18,7 +28,28 @@ export interface EgressConfig {
 
 export type EgressWay =
   | { readonly type: 'Direct' }
-  | { readonly type: 'Bind'; readonly bind: { readonly address: string } };
+  | { readonly type: 'Bind'; readonly bind: { readonly address: string } }
+  | {
+      readonly type: 'HAProxy';
+      readonly haproxy: {
+        readonly host: string;
+        readonly port: number;
+        readonly protocol: 'V1' | 'V2';
+        readonly sourceAddress: string;
+      };
+    }
+  | {
+      readonly type: 'SOCKS5';
+      readonly socks5: {
+        readonly host: string;
+        readonly port: number;
+        readonly dialect: 'Connect' | 'BindConnect';
+        /** Only with BindConnect. */
+        readonly sourceAddress?: string;
+        readonly tls: 'Disabled' | 'Verify';
+        readonly credentialName?: string;
+      };
+    };
 
 export interface SourceConfig {
   readonly name: string;
@@ -26,20 +57,32 @@ export interface SourceConfig {
   readonly address: string;
   readonly ehlo: string;
   readonly weight: number;
+  /** `Disabled` also where this version cannot carry out the way out or the warm-up. */
   readonly state: 'Active' | 'Draining' | 'Disabled';
   readonly labels: Readonly<Record<string, string>>;
   /** The way out, the pool's own already filled in. */
   readonly egress: EgressWay;
+  readonly warmup?: {
+    /** First day, `YYYY-MM-DD`, UTC. */
+    readonly startDate: string;
+    /** After the last one nothing is bounded. */
+    readonly recipientsPerDay: readonly number[];
+    readonly advanceAtDeliveredPercent: number;
+    readonly onExhausted: 'OtherSources' | 'Wait';
+  };
 }
 
 export interface PoolConfig {
   readonly name: string;
+  readonly urgency: 'Normal' | 'High';
   readonly selection: {
     readonly strategy: 'Weighted' | 'Sticky';
     readonly onRetry: 'PreferSameSource' | 'AnySource';
   };
   /** Sorted by name. */
   readonly sources: readonly SourceConfig[];
+  /** Name of the pool that takes what no source here can; it may be missing. */
+  readonly fallbackPool?: string;
 }
 
 export interface PoolMatch {
@@ -53,19 +96,56 @@ export interface PoolMatch {
   readonly recipientDomains?: readonly string[];
 }
 
-/** A limit as one layer states it; `'Unlimited'` takes a bound of a wider layer back. */
+/** `'Unlimited'` takes a bound of a wider layer back. */
+export type LayerBounds = { readonly [B in keyof Bounds]: Bounds[B] | 'Unlimited' };
+
+/** A limit as one layer states it. */
 export interface LayerLimit {
   readonly name: string;
   readonly state?: 'Enabled' | 'Disabled';
   readonly per?: readonly LimitField[];
   readonly scope?: 'Cluster' | 'Pod';
   readonly when?: When;
-  readonly bounds: { readonly [B in keyof Bounds]: Bounds[B] | 'Unlimited' };
+  readonly bounds: LayerBounds;
   readonly overrides?: readonly {
     readonly name: string;
     readonly when: When;
-    readonly bounds: { readonly [B in keyof Bounds]: Bounds[B] | 'Unlimited' };
+    readonly bounds: LayerBounds;
   }[];
+}
+
+export type ActionConfig =
+  | {
+      readonly type: 'Scale';
+      readonly scale: {
+        readonly limitName: string;
+        readonly bound: 'Connections' | 'ConnectionRate' | 'RecipientRate' | 'MessageRate' | 'ByteRate';
+        readonly percent: number;
+        /** A count for Connections, a rate otherwise; absent = one, or one per period. */
+        readonly floor?: number | Rate;
+        readonly recoverPercent: number;
+        readonly recoverEveryMs: number;
+      };
+    }
+  | {
+      readonly type: 'Suspend';
+      readonly suspend: { readonly per: readonly LimitField[]; readonly forMs: number };
+    }
+  | {
+      readonly type: 'SetLimit';
+      readonly setLimit: { readonly limitName: string; readonly bounds: LayerBounds; readonly forMs: number };
+    }
+  | { readonly type: 'RetryAfter'; readonly retryAfter: { readonly delayMs: number } }
+  | { readonly type: 'Bounce' }
+  | { readonly type: 'Reroute'; readonly reroute: { readonly pool: string; readonly forMs: number } };
+
+/** A reaction as one layer states it. */
+export interface LayerReaction {
+  readonly name: string;
+  readonly state?: 'Enabled' | 'Disabled';
+  readonly match?: ReactionMatch;
+  readonly trigger?: ReactionTrigger;
+  readonly actions?: readonly ActionConfig[];
 }
 
 /** The options that one layer of one policy states; absent = says nothing. */
@@ -75,10 +155,11 @@ export interface Layer {
     readonly recipientsPerTransaction?: number;
     readonly idleTimeoutMs?: number;
     readonly timeouts?: Partial<SessionTimeouts>;
-    readonly tls?: { readonly level?: TlsLevel };
+    readonly tls?: { readonly level?: TlsLevel; readonly mtaSTS?: Switch; readonly dane?: Switch };
   };
   readonly retry?: { readonly delaysMs?: readonly number[]; readonly expireAfterMs?: number };
   readonly limits?: readonly LayerLimit[];
+  readonly reactions?: readonly LayerReaction[];
 }
 
 export interface DestinationConfig extends Layer {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { egressWay } from './egress-way.ts';
 import { API_VERSION, metadata } from './resource-metadata.ts';
 import {
   count,
@@ -9,29 +10,14 @@ import {
   labels,
   listOf,
   priority,
+  resourceName,
   word,
 } from './schema-fields.ts';
+import { warmup } from './warmup.ts';
 
 export const MAX_SOURCES = 512;
 export const MAX_MATCHES = 64;
 export const MAX_WEIGHT = 1_000;
-
-/** The way out. A union on `type`: exactly the member of that name is there (`checkEgressPool` sees to it). */
-const egress = z.strictObject({
-  type: z
-    .enum(['Direct', 'Bind'])
-    .describe(
-      '`Direct`: the system picks the local address. `Bind`: a local address is bound before connecting.',
-    ),
-  bind: z
-    .strictObject({
-      address: ipAddress
-        .exactOptional()
-        .describe("Local address to bind, behind 1:1 NAT for example. Absent = the source's own `address`."),
-    })
-    .exactOptional()
-    .describe('Only with type `Bind`.'),
-});
 
 const match = z.strictObject({
   name: entryName.describe('Name of the entry, unique in the list.'),
@@ -59,7 +45,8 @@ const source = z.strictObject({
       '`Draining`: open connections finish their work, none is opened. `Disabled`: open ones are closed too.',
     ),
   labels: labels.default({}).describe('Labels that a policy can select sources by.'),
-  egress: egress.exactOptional().describe("Way out of this source; replaces the pool's whole."),
+  egress: egressWay.exactOptional().describe("Way out of this source; replaces the pool's whole."),
+  warmup: warmup.exactOptional().describe('How much a cold address may send per day. Absent = it is warm.'),
 });
 
 /** Which addresses mail leaves from. */
@@ -73,12 +60,18 @@ export const egressPoolSchema = z.strictObject({
       .describe(
         'Which mail. Entries are ORed, fields inside one are ANDed; an entry without conditions takes everything, and so does a pool without entries (priority 0).',
       ),
+    urgency: z
+      .enum(['Normal', 'High'])
+      .default('Normal')
+      .describe('`High`: its mail gets freed connections and tokens first, on every pod.'),
     selection: z
       .strictObject({
         strategy: z
-          .enum(['Weighted'])
+          .enum(['Weighted', 'Sticky'])
           .default('Weighted')
-          .describe('`Weighted`: by weight among those that are free.'),
+          .describe(
+            '`Weighted`: by weight among those that are free. `Sticky`: mail of one tenant to one domain keeps its source (rendezvous hash, by weight).',
+          ),
         onRetry: z
           .enum(['PreferSameSource', 'AnySource'])
           .default('PreferSameSource')
@@ -86,10 +79,14 @@ export const egressPoolSchema = z.strictObject({
       })
       .exactOptional()
       .describe('How a source is chosen at the moment of the attempt.'),
-    egress: egress
+    egress: egressWay
       .exactOptional()
       .describe('Way out of all sources that have none of their own. Absent = `Direct`.'),
     sources: listOf(source, MAX_SOURCES).describe('The addresses.'),
+    fallbackPoolRef: z
+      .strictObject({ name: resourceName.describe('Name of the pool.') })
+      .exactOptional()
+      .describe('Pool that takes mail for which no source here can be used; one hop only.'),
   }),
 });
 

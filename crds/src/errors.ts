@@ -47,14 +47,6 @@ export const ERRORS = {
     what: 'Unknown field "{name}".',
     cure: '{cure}',
   },
-  SLUICE_FIELD_LATER: {
-    what: 'Field "{name}" is a field of a later version of Sluice; this version cannot carry it out.',
-    cure: 'Remove it until then.',
-  },
-  SLUICE_VALUE_LATER: {
-    what: '{field}: "{value}" is a value of a later version of Sluice; this version cannot carry it out.',
-    cure: 'Write {known} until then.',
-  },
   SLUICE_FIELD_REQUIRED: {
     what: '{field} is missing.',
     cure: 'Add it: {expected}.',

@@ -88,6 +88,7 @@ function summary(policy: EffectivePolicy) {
         })),
       }),
     })),
+    ...(policy.reactions.length > 0 && { reactions: policy.reactions }),
   };
 }
 

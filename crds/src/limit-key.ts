@@ -1,5 +1,5 @@
 import type { EffectiveLimit, Facts, LimitField } from './effective-policy.ts';
-import { LIMIT_FIELDS } from './shaping-policy.ts';
+import { LIMIT_FIELDS } from './limit.ts';
 
 /**
  * Identity of the counter that a limit keeps for a message: the limit's name and the values of its `per` fields, in the order

@@ -1,11 +1,16 @@
 import { DEFAULT_RETRY, DEFAULT_SESSION } from './defaults.ts';
-import type { Bounds, EffectiveLimit, EffectivePolicy, EffectiveSession, When } from './effective-policy.ts';
-import type { Layer, LayerLimit } from './egress-config.ts';
+import type {
+  Bounds,
+  EffectiveLimit,
+  EffectivePolicy,
+  EffectiveReaction,
+  EffectiveSession,
+  When,
+} from './effective-policy.ts';
+import type { Layer, LayerBounds, LayerLimit, LayerReaction } from './egress-config.ts';
 import type { LimitIntern } from './limit-intern.ts';
 import { byName } from './order.ts';
 import { whenFields } from './when.ts';
-
-type LayerBounds = LayerLimit['bounds'];
 
 /** What the layers together say, defaults filled in. Group and rivals are added by who knows them. */
 export type MergedLayers = Omit<EffectivePolicy, 'group'>;
@@ -19,6 +24,7 @@ export function mergeLayers(layers: readonly Layer[], intern: LimitIntern): Merg
   let session = DEFAULT_SESSION;
   let retry = DEFAULT_RETRY;
   const parts = new Map<string, LayerLimit[]>();
+  const reactions = new Map<string, LayerReaction>();
   for (const layer of layers) {
     if (layer.session !== undefined) session = mergeSession(session, layer.session);
     if (layer.retry !== undefined) retry = { ...retry, ...layer.retry };
@@ -27,14 +33,36 @@ export function mergeLayers(layers: readonly Layer[], intern: LimitIntern): Merg
       if (wider === undefined) parts.set(limit.name, [limit]);
       else wider.push(limit);
     }
+    for (const reaction of layer.reactions ?? []) {
+      reactions.set(reaction.name, mergeReaction(reactions.get(reaction.name), reaction));
+    }
   }
   const limits = [...parts.values()].map((group) => intern.of(group, mergeLimits));
-  return { session, retry, limits: limits.filter((limit) => limit !== undefined).toSorted(byName) };
+  return {
+    session,
+    retry,
+    limits: limits.filter((limit) => limit !== undefined).toSorted(byName),
+    reactions: [...reactions.values()].flatMap(effectiveReaction).toSorted(byName),
+  };
 }
 
 function mergeLimits(parts: readonly LayerLimit[]): EffectiveLimit | undefined {
   const [first, ...narrower] = parts;
   return first === undefined ? undefined : effectiveLimit(narrower.reduce(mergeLimit, first));
+}
+
+function mergeReaction(lower: LayerReaction | undefined, upper: LayerReaction): LayerReaction {
+  if (lower === undefined) return upper;
+  const match =
+    lower.match && upper.match ? { ...lower.match, ...upper.match } : (upper.match ?? lower.match);
+  return { ...lower, ...upper, ...(match && { match }) };
+}
+
+/** A reaction without match never hits, and one without actions does nothing. */
+function effectiveReaction(reaction: LayerReaction): readonly EffectiveReaction[] {
+  const { name, state, match, trigger, actions } = reaction;
+  if (state === 'Disabled' || match === undefined || actions === undefined) return [];
+  return [{ name, match, ...(trigger && { trigger }), actions }];
 }
 
 function mergeSession(lower: EffectiveSession, upper: NonNullable<Layer['session']>): EffectiveSession {

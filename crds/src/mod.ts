@@ -24,7 +24,7 @@ export {
 } from './explain-policy.ts';
 export type { CompileInput } from './form-in-force.ts';
 export { canonicalAddress } from './ip-address.ts';
-export { laterFields } from './later-fields.ts';
+export { LIMIT_FIELDS } from './limit.ts';
 export { boundsFor } from './limit-bounds.ts';
 export { limitKeyId } from './limit-key.ts';
 export { type PoolFacts, selectMatch, selectPool } from './pool-selection.ts';
@@ -39,4 +39,4 @@ export {
 } from './resource.ts';
 export { API_GROUP, API_VERSION } from './resource-metadata.ts';
 export { type ParsedFile, parseResources, validateResource } from './resource-parser.ts';
-export { LIMIT_FIELDS, type ShapingPolicy, shapingPolicySchema } from './shaping-policy.ts';
+export { type ShapingPolicy, shapingPolicySchema } from './shaping-policy.ts';

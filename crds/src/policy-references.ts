@@ -1,7 +1,7 @@
 import type { Remark } from './condition.ts';
 import { appliesTo, type ConfigIndex } from './config-index.ts';
 import type { LimitField } from './effective-policy.ts';
-import type { EgressConfig, Layer, LayerLimit, PolicyConfig } from './egress-config.ts';
+import type { ActionConfig, EgressConfig, Layer, LayerLimit, PolicyConfig } from './egress-config.ts';
 import type { Destination, PolicyView } from './policy-view.ts';
 import { whenFields } from './when.ts';
 
@@ -16,14 +16,30 @@ export function unresolvedReferences(
 ): readonly Remark[] {
   const pools = config.pools.filter((pool) => appliesTo(policy, pool.name)).map((pool) => pool.name);
   const missing = (policy.pools ?? []).filter((name) => !pools.includes(name));
-  const remarks: Remark[] = missing.map((name) => ({
-    reason: 'TargetNotFound',
-    sentence: `There is no EgressPool "${name}".`,
-  }));
+  const remarks = missing.map(poolNotFound);
   const anywhere = pools.length === 0 && policy.pools === undefined ? [ANY_POOL] : pools;
   const views = [...new Set(anywhere.map((name) => index.viewOf(name)))];
   if (views.length === 0) return remarks;
-  return [...remarks, ...lostDestinations(policy, views), ...lostLimits(policy, views)];
+  return [
+    ...remarks,
+    ...lostDestinations(policy, views),
+    ...lostLimits(policy, views),
+    ...lostReactions(config, policy, views),
+  ];
+}
+
+/** The pool that another one falls back to. */
+export function unresolvedFallback(config: EgressConfig, pool: string): readonly Remark[] {
+  const name = config.pools.find((candidate) => candidate.name === pool)?.fallbackPool;
+  return name === undefined || hasPool(config, name) ? [] : [poolNotFound(name)];
+}
+
+function hasPool(config: EgressConfig, name: string): boolean {
+  return config.pools.some((pool) => pool.name === name);
+}
+
+function poolNotFound(name: string): Remark {
+  return { reason: 'TargetNotFound', sentence: `There is no EgressPool "${name}".` };
 }
 
 function lostDestinations(policy: PolicyConfig, views: readonly PolicyView[]): readonly Remark[] {
@@ -63,6 +79,51 @@ function lostLimits(policy: PolicyConfig, views: readonly PolicyView[]): readonl
     });
 }
 
+/** Reactions that refine one that no layer defines, that act on a limit that no layer defines, or send mail to no pool. */
+function lostReactions(
+  config: EgressConfig,
+  policy: PolicyConfig,
+  views: readonly PolicyView[],
+): readonly Remark[] {
+  const layers = views.flatMap((view) => view.policies.flatMap(layersOf));
+  const reactions = layers.flatMap((layer) => layer.reactions ?? []);
+  const limits = new Set(layers.flatMap((layer) => layer.limits ?? []).map((limit) => limit.name));
+  return layersOf(policy)
+    .flatMap((layer) => layer.reactions ?? [])
+    .flatMap(({ name, state, match, actions }): readonly Remark[] => {
+      const others = reactions.filter((reaction) => reaction.name === name);
+      const lacks = [
+        ...(match === undefined && others.every((other) => other.match === undefined) ? ['match'] : []),
+        ...(actions === undefined && others.every((other) => other.actions === undefined) ? ['actions'] : []),
+      ];
+      const [lack] = state === 'Disabled' ? [] : lacks;
+      return [
+        ...(lack === undefined
+          ? []
+          : [
+              {
+                reason: 'ReactionNotFound' as const,
+                sentence: `Reaction "${name}" has no ${lack} and no other layer defines a reaction of that name.`,
+              },
+            ]),
+        ...(actions ?? []).flatMap((action): readonly Remark[] => {
+          if (action.type === 'Reroute') {
+            return hasPool(config, action.reroute.pool) ? [] : [poolNotFound(action.reroute.pool)];
+          }
+          const limit = limitNameOf(action);
+          if (limit === undefined || limits.has(limit)) return [];
+          const sentence = `Reaction "${name}" acts on limit "${limit}", which no layer defines.`;
+          return [{ reason: 'LimitNotFound', sentence }];
+        }),
+      ];
+    });
+}
+
+function limitNameOf(action: ActionConfig): string | undefined {
+  if (action.type === 'Scale') return action.scale.limitName;
+  return action.type === 'SetLimit' ? action.setLimit.limitName : undefined;
+}
+
 /** Members of `when` that no definition's `per` covers. */
 function askedOutside(limit: LayerLimit, definitions: readonly (readonly LimitField[])[]): readonly string[] {
   const conditions = [limit.when ?? {}, ...(limit.overrides ?? []).map((override) => override.when)];
@@ -73,6 +134,9 @@ function askedOutside(limit: LayerLimit, definitions: readonly (readonly LimitFi
 }
 
 function limitsOf(policy: PolicyConfig): readonly LayerLimit[] {
-  const layers: readonly Layer[] = [...(policy.default ? [policy.default] : []), ...policy.destinations];
-  return layers.flatMap((layer) => layer.limits ?? []);
+  return layersOf(policy).flatMap((layer) => layer.limits ?? []);
+}
+
+function layersOf(policy: PolicyConfig): readonly Layer[] {
+  return [...(policy.default ? [policy.default] : []), ...policy.destinations];
 }

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { laterFields, parseResources } from './mod.ts';
-import { RESOURCE_KINDS, RESOURCE_SCHEMAS } from './resource.ts';
-import { schemaAt } from './schema-walk.ts';
+import { parseResources } from './mod.ts';
+import { RESOURCE_KINDS } from './resource.ts';
 
 const RIGHT = `apiVersion: sluice.email/v1alpha1
 kind: EgressPool
@@ -126,40 +125,3 @@ test('JSON is YAML: what kubectl prints with -o json is read', () => {
     '{"apiVersion":"sluice.email/v1alpha1","kind":"ShapingPolicy","metadata":{"name":"a"},"spec":{}}';
   assert.equal(parseResources(text, 'f.json').resources.length, 1);
 });
-
-for (const kind of RESOURCE_KINDS) {
-  for (const pattern of laterFields(kind).fields) {
-    test(`${kind} ${pattern}: who writes it reads that it comes later, not that there is no such field`, () => {
-      assert.equal(
-        schemaAt(RESOURCE_SCHEMAS[kind], pathOf(pattern)),
-        undefined,
-        'it is in the schema: remove it from later-fields.ts',
-      );
-      const [field] = parseResources(fileWith(kind, pattern, 'x'), 'f.yaml').problems.filter(
-        (problem) => problem.code === 'SLUICE_FIELD_LATER',
-      );
-      assert.equal(field?.field.replace(/\[0\]/g, '[]'), pattern);
-    });
-  }
-  for (const { field: pattern, value } of laterFields(kind).values) {
-    test(`${kind} ${pattern}: ${value}: who writes it reads that it comes later`, () => {
-      const told = parseResources(fileWith(kind, pattern, value), 'f.yaml').problems.map(
-        (problem) => problem.code,
-      );
-      assert.ok(told.includes('SLUICE_VALUE_LATER'), told.join());
-    });
-  }
-}
-
-/** `spec.sources[].warmup` → `['spec', 'sources', 0, 'warmup']` */
-function pathOf(pattern: string): readonly (string | number)[] {
-  return pattern.split('.').flatMap((part) => (part.endsWith('[]') ? [part.slice(0, -2), 0] : [part]));
-}
-
-function fileWith(kind: string, pattern: string, value: string): string {
-  const spec = pathOf(pattern).reduceRight<unknown>(
-    (inner, part) => (part === 0 ? [inner] : { [part]: inner }),
-    value,
-  );
-  return stringify({ apiVersion: 'sluice.email/v1alpha1', kind, metadata: { name: 'a' }, ...Object(spec) });
-}

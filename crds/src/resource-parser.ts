@@ -80,7 +80,7 @@ export function validateResource(
     return { findings: [unknownIdentity('apiVersion', apiVersion, [API_VERSION])] };
   const schema = RESOURCE_SCHEMAS[kind];
   const parsed = schema.safeParse(value);
-  if (!parsed.success) return { findings: shapeFindings(schema, kind, value, parsed.error) };
+  if (!parsed.success) return { findings: shapeFindings(schema, value, parsed.error) };
   const findings = checkResource(parsed.data);
   return findings.length > 0 ? { findings } : { resource: parsed.data };
 }

@@ -1,4 +1,5 @@
 import { domainToASCII } from 'node:url';
+import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { DOMAIN_PATTERN, isDomainName, MAX_DOMAIN_LENGTH } from './domain-name.ts';
 import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts';
@@ -70,6 +71,64 @@ export const ipAddress = expecting(
     .max(45)
     .refine((text) => canonicalAddress(text) !== undefined),
   { expected: 'an IPv4 or IPv6 address', example: '192.0.2.10' },
+);
+
+/** Where a proxy is. */
+export const hostOrAddress = expecting(
+  z
+    .string()
+    .max(MAX_DOMAIN_LENGTH)
+    .refine((text) => isDomainName(text) || canonicalAddress(text) !== undefined),
+  { expected: 'a host name in lower case or an IP address', example: 'egress-a.mail.svc' },
+);
+
+/** A day, `YYYY-MM-DD`, that the calendar has. */
+export const calendarDate = expecting(
+  z
+    .string()
+    .max(10)
+    .regex(/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/)
+    .refine((text) => {
+      const date = new Date(`${text}T00:00:00Z`);
+      return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
+    }),
+  { expected: 'a date YYYY-MM-DD', example: '2026-12-01' },
+);
+
+/** A negative reply code; a positive one calls for no reaction. */
+export const replyCode = expecting(z.int().min(400).max(599), {
+  expected: 'a reply code from 400 to 599',
+  example: '421',
+  suggest: (given) =>
+    typeof given === 'string' && /^[45][0-9]{2}$/.test(given) ? `${given} without quotes` : undefined,
+});
+
+/** RFC 3463 §2, of the classes 4 and 5. */
+export const enhancedCode = expecting(
+  z
+    .string()
+    .max(9)
+    .regex(/^[45]\.[0-9]{1,3}\.[0-9]{1,3}$/),
+  { expected: 'an enhanced status code of class 4 or 5', example: '"4.7.28"' },
+);
+
+export const MAX_EXPRESSION_LENGTH = 512;
+
+/** RE2 has no look-around and no back references: it takes linear time whatever the reply is. */
+export const regularExpression = expecting(
+  z
+    .string()
+    .min(1)
+    .max(MAX_EXPRESSION_LENGTH)
+    .refine((text) => {
+      try {
+        RE2JS.compile(text);
+        return true;
+      } catch {
+        return false;
+      }
+    }),
+  { expected: 'a regular expression as RE2 has them, of 1 to 512 characters', example: '"unusual rate"' },
 );
 
 export const duration = expecting(

@@ -1,22 +1,15 @@
 import type { z } from 'zod';
 import { expectations } from './expectation.ts';
-import { type FieldPath, fieldName, fieldPattern, valueAt } from './field-path.ts';
-import { isLaterField, isLaterValue } from './later-fields.ts';
+import { type FieldPath, fieldName, valueAt } from './field-path.ts';
 import { nearestName } from './nearest-name.ts';
 import type { Finding } from './problem.ts';
-import type { ResourceKind } from './resource.ts';
 import { memberNames, schemaAt } from './schema-walk.ts';
 
 const MAX_QUOTED_LENGTH = 60;
 
 /** What is wrong with a value that its schema refuses, in words. */
-export function shapeFindings(
-  schema: z.ZodType,
-  kind: ResourceKind,
-  value: unknown,
-  error: z.ZodError,
-): readonly Finding[] {
-  const findings = error.issues.flatMap((issue) => findingsOf(schema, kind, value, issue));
+export function shapeFindings(schema: z.ZodType, value: unknown, error: z.ZodError): readonly Finding[] {
+  const findings = error.issues.flatMap((issue) => findingsOf(schema, value, issue));
   // Two checks of one field (its form, its value) say the same in words.
   const told = new Map(
     findings.map((finding) => [JSON.stringify([finding.path, finding.parameters]), finding]),
@@ -24,24 +17,19 @@ export function shapeFindings(
   return [...told.values()];
 }
 
-function findingsOf(
-  root: z.ZodType,
-  kind: ResourceKind,
-  value: unknown,
-  issue: z.core.$ZodIssue,
-): readonly Finding[] {
+function findingsOf(root: z.ZodType, value: unknown, issue: z.core.$ZodIssue): readonly Finding[] {
   const { path } = issue;
   const schema = schemaAt(root, path);
   const given = valueAt(value, path);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownField(kind, [...path, key], key, memberNames(schema)));
+      return issue.keys.map((key) => unknownField([...path, key], key, memberNames(schema)));
     case 'invalid_key':
       return [
         invalid(path, 'a label key as Kubernetes has them', given, 'For example: plan.', String(path.at(-1))),
       ];
     case 'invalid_value':
-      if (given !== undefined) return [unknownValue(kind, path, given, issue.values.map(String))];
+      if (given !== undefined) return [unknownValue(path, given, issue.values.map(String))];
       break;
     case 'too_big':
     case 'too_small':
@@ -63,25 +51,14 @@ function findingsOf(
   ];
 }
 
-function unknownField(kind: ResourceKind, path: FieldPath, name: string, known: readonly string[]): Finding {
-  if (isLaterField(kind, fieldPattern(path))) {
-    return { code: 'SLUICE_FIELD_LATER', path, atKey: true, parameters: { name } };
-  }
+function unknownField(path: FieldPath, name: string, known: readonly string[]): Finding {
   const near = nearestName(name, known);
   const cure = near === undefined ? `Remove it; known here: ${known.join(', ')}.` : `Did you mean "${near}"?`;
   return { code: 'SLUICE_FIELD_UNKNOWN', path, atKey: true, parameters: { name, cure } };
 }
 
-function unknownValue(
-  kind: ResourceKind,
-  path: FieldPath,
-  given: unknown,
-  values: readonly string[],
-): Finding {
+function unknownValue(path: FieldPath, given: unknown, values: readonly string[]): Finding {
   const known = oneOf(values);
-  if (isLaterValue(kind, fieldPattern(path), given)) {
-    return { code: 'SLUICE_VALUE_LATER', path, parameters: { value: String(given), known } };
-  }
   const near = typeof given === 'string' ? nearestName(given, values) : undefined;
   return invalid(path, known, given, `Write ${near ?? (values.length > 1 ? 'one of these' : known)}.`);
 }

@@ -1,11 +1,14 @@
 import type { LimitField } from './effective-policy.ts';
 import type { FieldPath } from './field-path.ts';
+import type { LimitSpec, WhenSpec } from './limit.ts';
 import type { Finding } from './problem.ts';
+import { checkReaction } from './reaction-check.ts';
 import { repeatedNames, repeatedValues } from './repeated-values.ts';
-import type { LayerSpec, LimitSpec, ShapingPolicy, WhenSpec } from './shaping-policy.ts';
+import type { LayerSpec, ShapingPolicy } from './shaping-policy.ts';
 import { whenFields } from './when.ts';
 
-const BOUND_NAMES = [
+/** Members of a limit that bound something, or say how. */
+export const BOUND_NAMES = [
   'connections',
   'connectionRate',
   'recipientRate',
@@ -47,6 +50,10 @@ function checkLayer(layer: LayerSpec | undefined, path: FieldPath): readonly Fin
   return [
     ...repeatedNames(layer?.limits, [...path, 'limits']),
     ...(layer?.limits ?? []).flatMap((limit, index) => checkLimit(limit, [...path, 'limits', index])),
+    ...repeatedNames(layer?.reactions, [...path, 'reactions']),
+    ...(layer?.reactions ?? []).flatMap((reaction, index) =>
+      checkReaction(reaction, [...path, 'reactions', index]),
+    ),
   ];
 }
 

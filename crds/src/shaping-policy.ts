@@ -1,39 +1,15 @@
 import { z } from 'zod';
+import { limit } from './limit.ts';
+import { MAX_REACTIONS, reaction } from './reaction.ts';
 import { API_GROUP, API_VERSION, metadata } from './resource-metadata.ts';
-import {
-  count,
-  countBound,
-  domainName,
-  duration,
-  entryName,
-  labelSelector,
-  listOf,
-  priority,
-  rateBound,
-  resourceName,
-  word,
-} from './schema-fields.ts';
+import { count, domainName, duration, entryName, listOf, priority, resourceName } from './schema-fields.ts';
 
 export const MAX_TARGETS = 16;
-export const MAX_DESTINATIONS = 1_000;
-export const MAX_LIMITS = 64;
-export const MAX_OVERRIDES = 32;
+export const MAX_DESTINATIONS = 256;
+export const MAX_LIMITS = 32;
 export const MAX_DELAYS = 32;
 export const MAX_MESSAGES_PER_CONNECTION = 1_000_000;
 export const MAX_RECIPIENTS_PER_TRANSACTION = 10_000;
-
-/** Fields of `per`, in the order in which a counter's identity names them. */
-export const LIMIT_FIELDS = [
-  'Pool',
-  'Source',
-  'Site',
-  'Group',
-  'Domain',
-  'MxHost',
-  'Tenant',
-  'Campaign',
-  'Class',
-] as const;
 
 const phase = (what: string) => duration.exactOptional().describe(what);
 
@@ -72,6 +48,14 @@ const session = z.strictObject({
         .describe(
           '`Opportunistic`: TLS where offered. `Encrypt`: never without. `Verify`: with a certificate that is valid for the MX host. Default Opportunistic.',
         ),
+      mtaSTS: z
+        .enum(['Enabled', 'Disabled'])
+        .exactOptional()
+        .describe('Whether policies of MTA-STS (RFC 8461) raise the level. Default Enabled.'),
+      dane: z
+        .enum(['Enabled', 'Disabled'])
+        .exactOptional()
+        .describe('Whether TLSA records that DNSSEC proves (RFC 7672) raise the level. Default Disabled.'),
     })
     .exactOptional()
     .describe('Transport security.'),
@@ -88,65 +72,13 @@ const retry = z.strictObject({
     .describe('Age at which what is not delivered is returned. Default 72h.'),
 });
 
-/** `when`: every member present must hold; inside a list any. */
-const when = z.strictObject({
-  pools: listOf(resourceName).exactOptional().describe('Names of pools.'),
-  sources: listOf(entryName).exactOptional().describe('Names of sources.'),
-  sourceSelector: labelSelector.exactOptional().describe('Labels of the source.'),
-  groups: listOf(entryName).exactOptional().describe('Names of Groups.'),
-  domains: listOf(domainName).exactOptional().describe('Domains of recipients.'),
-  tenants: listOf(word).exactOptional().describe('Names of tenants.'),
-  tenantSelector: labelSelector.exactOptional().describe('Labels of the tenant.'),
-  campaigns: listOf(word).exactOptional().describe('Names of campaigns.'),
-  classes: listOf(word).exactOptional().describe('Classes of mail.'),
-});
-
-const bounds = {
-  connections: countBound.exactOptional().describe('Connections at once: connecting, open and idle ones.'),
-  connectionRate: rateBound.exactOptional().describe('Connections opened per period.'),
-  recipientRate: rateBound.exactOptional().describe('RCPT commands per period.'),
-  messageRate: rateBound.exactOptional().describe('Transactions (MAIL commands) per period.'),
-  byteRate: rateBound.exactOptional().describe('Bytes of message per period: `1048576/s`.'),
-  burst: countBound
-    .exactOptional()
-    .describe('Units that a rate may give out at once after a pause. Unlimited = back to the built-in one.'),
-};
-
-const limit = z.strictObject({
-  name: entryName.describe('Name of the limit; layers with the same name refine one another.'),
-  state: z
-    .enum(['Enabled', 'Disabled'])
-    .exactOptional()
-    .describe('`Disabled` removes what a wider layer set.'),
-  per: listOf(z.enum(LIMIT_FIELDS), LIMIT_FIELDS.length)
-    .exactOptional()
-    .describe(
-      'What has a counter of its own. Absent = as the wider layer says. Mail that has no value for a field is not counted.',
-    ),
-  scope: z
-    .enum(['Cluster', 'Pod'])
-    .exactOptional()
-    .describe('`Cluster`: all pods together. `Pod`: each pod alone. Default Cluster.'),
-  when: when.exactOptional().describe('Mail that the limit is about; only fields of `per`.'),
-  ...bounds,
-  overrides: listOf(
-    z.strictObject({
-      name: entryName.describe('Name of the override, unique in the list.'),
-      when: when.describe('Mail that it is about; only fields of `per`.'),
-      ...bounds,
-    }),
-    MAX_OVERRIDES,
-  )
-    .exactOptional()
-    .describe(
-      'Other bounds for some of the counters; the first that matches wins. Replaces the list of a wider layer whole.',
-    ),
-});
-
 const layer = {
   session: session.exactOptional().describe('How connections are used.'),
   retry: retry.exactOptional().describe('When a deferred message is tried again.'),
   limits: listOf(limit, MAX_LIMITS).exactOptional().describe('Bounds; merged by name over the layers.'),
+  reactions: listOf(reaction, MAX_REACTIONS)
+    .exactOptional()
+    .describe('What replies of the receiver change; merged by name over the layers.'),
 };
 
 const destination = z.strictObject({
@@ -195,6 +127,4 @@ export const shapingPolicySchema = z.strictObject({
 });
 
 export type ShapingPolicy = z.output<typeof shapingPolicySchema>;
-export type LimitSpec = z.output<typeof limit>;
-export type WhenSpec = z.output<typeof when>;
 export type LayerSpec = { readonly [K in keyof typeof layer]?: z.output<(typeof layer)[K]> };

@@ -119,7 +119,7 @@ const WRONG_FILES: readonly WrongFile[] = [
     mistake: 'an unknown field that resembles none',
     text: pool(`${SOURCES}  warmth: 3\n`),
     told: [
-      'f.yaml:6:3: spec.warmth: Unknown field "warmth". Remove it; known here: match, selection, egress, sources.',
+      'f.yaml:6:3: spec.warmth: Unknown field "warmth". Remove it; known here: match, urgency, selection, egress, sources, fallbackPoolRef.',
     ],
   },
   {
@@ -127,28 +127,6 @@ const WRONG_FILES: readonly WrongFile[] = [
     text: policy('  limits: []\n'),
     told: [
       'f.yaml:5:3: spec.limits: Unknown field "limits". Remove it; known here: priority, targetRefs, default, destinations.',
-    ],
-  },
-  {
-    mistake: 'a field of a later version',
-    text: pool(`  urgency: High\n${SOURCES}`),
-    told: [
-      'f.yaml:5:3: spec.urgency: Field "urgency" is a field of a later version of Sluice; this version cannot carry it out. Remove it until then.',
-    ],
-  },
-  {
-    mistake: 'a value of a later version',
-    text: pool(`  selection:\n    strategy: Sticky\n${SOURCES}`),
-    told: [
-      'f.yaml:6:15: spec.selection.strategy: "Sticky" is a value of a later version of Sluice; this version cannot carry it out. Write Weighted until then.',
-    ],
-  },
-  {
-    mistake: 'a way out of a later version',
-    text: pool(`  egress:\n    type: SOCKS5\n    socks5:\n      endpoint: {host: a, port: 1080}\n${SOURCES}`),
-    told: [
-      'f.yaml:6:11: spec.egress.type: "SOCKS5" is a value of a later version of Sluice; this version cannot carry it out. Write Direct or Bind until then.',
-      'f.yaml:7:5: spec.egress.socks5: Field "socks5" is a field of a later version of Sluice; this version cannot carry it out. Remove it until then.',
     ],
   },
   {
@@ -352,21 +330,160 @@ const WRONG_FILES: readonly WrongFile[] = [
     told: ['f.yaml:5:23: spec.targetRefs[0].kind must be EgressPool, not "Service". Write EgressPool.'],
   },
   {
-    mistake: 'reactions, a field of a later version',
-    text: policy('  destinations:\n  - name: a\n    match: {domains: [a.example]}\n    reactions: []\n'),
+    mistake: 'SOCKS5 without its member',
+    text: pool(`  egress: {type: SOCKS5}\n${SOURCES}`),
     told: [
-      'f.yaml:8:5: spec.destinations[0].reactions: Field "reactions" is a field of a later version of Sluice; this version cannot carry it out. Remove it until then.',
+      'f.yaml:5:11: spec.egress has type SOCKS5 and no member socks5. Add socks5: {endpoint: {host: …, port: …}}.',
+    ],
+  },
+  {
+    mistake: 'HAProxy with the member of SOCKS5',
+    text: pool(
+      `  egress: {type: HAProxy, haproxy: {endpoint: {host: a, port: 1}}, socks5: {endpoint: {host: a, port: 1}}}\n${SOURCES}`,
+    ),
+    told: [
+      'f.yaml:5:76: spec.egress.socks5 is not a member of type HAProxy. Write type: SOCKS5, or remove socks5.',
+    ],
+  },
+  {
+    mistake: 'a proxy with its port in the host',
+    text: pool(`  egress: {type: HAProxy, haproxy: {endpoint: {host: "a:1", port: 1}}}\n${SOURCES}`),
+    told: [
+      'f.yaml:5:54: spec.egress.haproxy.endpoint.host must be a host name in lower case or an IP address, not "a:1". For example: egress-a.mail.svc.',
+    ],
+  },
+  {
+    mistake: 'a source address that the proxy is not told',
+    text: pool(
+      `  egress: {type: SOCKS5, socks5: {endpoint: {host: a, port: 1}, dialect: Connect, sourceAddress: 10.0.0.5}}\n${SOURCES}`,
+    ),
+    told: [
+      'f.yaml:5:98: spec.egress.socks5.sourceAddress is not told to a proxy that speaks the dialect Connect. Write dialect: BindConnect, or remove sourceAddress.',
+    ],
+  },
+  {
+    mistake: 'a proxy that connects from the other family',
+    text: pool(
+      `  egress: {type: HAProxy, haproxy: {endpoint: {host: a, port: 1}, sourceAddress: "2001:db8::1"}}\n${SOURCES}`,
+    ),
+    told: [
+      'f.yaml:6:35: spec.sources[0].address is an IPv4 address, but the source binds 2001:db8::1. Bind an address of the same family.',
+    ],
+  },
+  {
+    mistake: 'a pool that falls back to itself',
+    text: pool(`${SOURCES}  fallbackPoolRef: {name: main}\n`),
+    told: [
+      'f.yaml:6:27: spec.fallbackPoolRef.name is the pool itself. Name another pool, or remove fallbackPoolRef.',
+    ],
+  },
+  {
+    mistake: 'a day that the calendar does not have',
+    text: pool(
+      '  sources: [{name: ip-1, address: 192.0.2.10, ehlo: a.example, warmup: {startDate: "2026-02-30", schedule: {type: Brisk}}}]\n',
+    ),
+    told: [
+      'f.yaml:5:84: spec.sources[0].warmup.startDate must be a date YYYY-MM-DD, not "2026-02-30". For example: 2026-12-01.',
+    ],
+  },
+  {
+    mistake: 'a warm-up of his own without its numbers',
+    text: pool(
+      '  sources: [{name: ip-1, address: 192.0.2.10, ehlo: a.example, warmup: {startDate: "2026-12-01", schedule: {type: Custom}}}]\n',
+    ),
+    told: [
+      'f.yaml:5:108: spec.sources[0].warmup.schedule has type Custom and no member custom. Add custom: {recipientsPerDay: [200, 500, 1000]}.',
+    ],
+  },
+  {
+    mistake: 'a reaction to everything',
+    text: policy('  default:\n    reactions:\n    - {name: a, match: {}}\n'),
+    told: [
+      'f.yaml:7:24: spec.default.reactions[0].match asks for nothing. Name codes, enhancedCodes, text, phases, or leave match out to refine a reaction of a wider layer.',
+    ],
+  },
+  {
+    mistake: 'a reaction to success',
+    text: policy('  default:\n    reactions:\n    - {name: a, match: {codes: [250]}}\n'),
+    told: [
+      'f.yaml:7:33: spec.default.reactions[0].match.codes[0] must be a reply code from 400 to 599, not 250. For example: 421.',
+    ],
+  },
+  {
+    mistake: 'a reply code as text',
+    text: policy('  default:\n    reactions:\n    - {name: a, match: {codes: ["421"]}}\n'),
+    told: [
+      'f.yaml:7:33: spec.default.reactions[0].match.codes[0] must be a reply code from 400 to 599, not "421". Write 421 without quotes.',
+    ],
+  },
+  {
+    mistake: 'an enhanced code that YAML reads as a number',
+    text: policy('  default:\n    reactions:\n    - {name: a, match: {enhancedCodes: [4.7]}}\n'),
+    told: [
+      'f.yaml:7:41: spec.default.reactions[0].match.enhancedCodes[0] must be an enhanced status code of class 4 or 5, not 4.7. For example: "4.7.28".',
+    ],
+  },
+  {
+    mistake: 'a look-ahead, which RE2 does not have',
+    text: policy('  default:\n    reactions:\n    - {name: a, match: {text: "(?=x)"}}\n'),
+    told: [
+      'f.yaml:7:31: spec.default.reactions[0].match.text must be a regular expression as RE2 has them, of 1 to 512 characters, not "(?=x)". For example: "unusual rate".',
+    ],
+  },
+  {
+    mistake: 'an action without its member',
+    text: policy(
+      '  default:\n    reactions:\n    - {name: a, match: {codes: [421]}, actions: [{type: Suspend}]}\n',
+    ),
+    told: [
+      'f.yaml:7:50: spec.default.reactions[0].actions[0] has type Suspend and no member suspend. Add suspend: {per: [Source, Group], for: 1h}.',
+    ],
+  },
+  {
+    mistake: 'Bounce with a delay',
+    text: policy(
+      '  default:\n    reactions:\n    - {name: a, match: {codes: [421]}, actions: [{type: Bounce, retryAfter: {delay: 1h}}]}\n',
+    ),
+    told: [
+      'f.yaml:7:77: spec.default.reactions[0].actions[0].retryAfter is not a member of type Bounce. Write type: RetryAfter, or remove retryAfter.',
+    ],
+  },
+  {
+    mistake: 'a rate as the floor of connections',
+    text: policy(
+      '  default:\n    reactions:\n    - {name: a, match: {codes: [421]}, actions: [{type: Scale, scale: {limitName: l, bound: Connections, percent: 50, floor: 1/s}}]}\n',
+    ),
+    told: [
+      'f.yaml:7:126: spec.default.reactions[0].actions[0].scale.floor is a rate, but Connections is a count. For example: 1.',
+    ],
+  },
+  {
+    mistake: 'a count as the floor of a rate',
+    text: policy(
+      '  default:\n    reactions:\n    - {name: a, match: {codes: [421]}, actions: [{type: Scale, scale: {limitName: l, bound: MessageRate, percent: 50, floor: 1}}]}\n',
+    ),
+    told: [
+      'f.yaml:7:126: spec.default.reactions[0].actions[0].scale.floor is a count, but MessageRate is a rate. For example: 10/min.',
+    ],
+  },
+  {
+    mistake: 'SetLimit that sets nothing',
+    text: policy(
+      '  default:\n    reactions:\n    - {name: a, match: {codes: [421]}, actions: [{type: SetLimit, setLimit: {limitName: l, for: 1h}}]}\n',
+    ),
+    told: [
+      'f.yaml:7:77: spec.default.reactions[0].actions[0].setLimit changes no bound. Add one of connections, connectionRate, recipientRate, messageRate, byteRate, burst.',
     ],
   },
   {
     mistake: 'several at once',
     text: policy(
-      '  priority: high\n  default:\n    session: {tls: {level: Force, mtaSTS: Enabled}}\n  destination: []\n',
+      '  priority: high\n  default:\n    session: {tls: {level: Force, mtaSTS: Always}}\n  destination: []\n',
     ),
     told: [
       'f.yaml:5:13: spec.priority must be a whole number from -1000000000 to 1000000000, not "high". For example: 100.',
       'f.yaml:7:28: spec.default.session.tls.level must be Disabled, Opportunistic, Encrypt or Verify, not "Force". Write one of these.',
-      'f.yaml:7:35: spec.default.session.tls.mtaSTS: Field "mtaSTS" is a field of a later version of Sluice; this version cannot carry it out. Remove it until then.',
+      'f.yaml:7:43: spec.default.session.tls.mtaSTS must be Enabled or Disabled, not "Always". Write one of these.',
       'f.yaml:8:3: spec.destination: Unknown field "destination". Did you mean "destinations"?',
     ],
   },

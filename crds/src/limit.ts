@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import {
+  countBound,
+  domainName,
+  entryName,
+  labelSelector,
+  listOf,
+  rateBound,
+  resourceName,
+  word,
+} from './schema-fields.ts';
+
+export const MAX_OVERRIDES = 16;
+
+/** Fields of `per`, in the order in which a counter's identity names them. */
+export const LIMIT_FIELDS = [
+  'Pool',
+  'Source',
+  'Site',
+  'Group',
+  'Domain',
+  'MxHost',
+  'Tenant',
+  'Campaign',
+  'Class',
+] as const;
+
+/** `when`: every member present must hold; inside a list any. */
+const when = z.strictObject({
+  pools: listOf(resourceName).exactOptional().describe('Names of pools.'),
+  sources: listOf(entryName).exactOptional().describe('Names of sources.'),
+  sourceSelector: labelSelector.exactOptional().describe('Labels of the source.'),
+  groups: listOf(entryName).exactOptional().describe('Names of Groups.'),
+  domains: listOf(domainName).exactOptional().describe('Domains of recipients.'),
+  tenants: listOf(word).exactOptional().describe('Names of tenants.'),
+  tenantSelector: labelSelector.exactOptional().describe('Labels of the tenant.'),
+  campaigns: listOf(word).exactOptional().describe('Names of campaigns.'),
+  classes: listOf(word).exactOptional().describe('Classes of mail.'),
+});
+
+/** Bounds of a limit. */
+export const bounds = {
+  connections: countBound.exactOptional().describe('Connections at once: connecting, open and idle ones.'),
+  connectionRate: rateBound.exactOptional().describe('Connections opened per period.'),
+  recipientRate: rateBound.exactOptional().describe('RCPT commands per period.'),
+  messageRate: rateBound.exactOptional().describe('Transactions (MAIL commands) per period.'),
+  byteRate: rateBound.exactOptional().describe('Bytes of message per period: `1048576/s`.'),
+  burst: countBound
+    .exactOptional()
+    .describe('Units that a rate may give out at once after a pause. Unlimited = back to the built-in one.'),
+};
+
+/** A bound on what is sent. */
+export const limit = z.strictObject({
+  name: entryName.describe('Name of the limit; layers with the same name refine one another.'),
+  state: z
+    .enum(['Enabled', 'Disabled'])
+    .exactOptional()
+    .describe('`Disabled` removes what a wider layer set.'),
+  per: listOf(z.enum(LIMIT_FIELDS), LIMIT_FIELDS.length)
+    .exactOptional()
+    .describe(
+      'What has a counter of its own. Absent = as the wider layer says. Mail that has no value for a field is not counted.',
+    ),
+  scope: z
+    .enum(['Cluster', 'Pod'])
+    .exactOptional()
+    .describe('`Cluster`: all pods together. `Pod`: each pod alone. Default Cluster.'),
+  when: when.exactOptional().describe('Mail that the limit is about; only fields of `per`.'),
+  ...bounds,
+  overrides: listOf(
+    z.strictObject({
+      name: entryName.describe('Name of the override, unique in the list.'),
+      when: when.describe('Mail that it is about; only fields of `per`.'),
+      ...bounds,
+    }),
+    MAX_OVERRIDES,
+  )
+    .exactOptional()
+    .describe(
+      'Other bounds for some of the counters; the first that matches wins. Replaces the list of a wider layer whole.',
+    ),
+});
+
+export type LimitSpec = z.output<typeof limit>;
+export type WhenSpec = z.output<typeof when>;

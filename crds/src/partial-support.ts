@@ -1,0 +1,76 @@
+import type { Remark } from './condition.ts';
+import type { SourceConfig } from './egress-config.ts';
+import type { EgressPool } from './egress-pool.ts';
+import type { Resource } from './resource.ts';
+import type { LayerSpec, ShapingPolicy } from './shaping-policy.ts';
+
+/** Sources named in one sentence; what is beyond it is counted. */
+const MAX_NAMED = 5;
+
+/**
+ * What the language has and the MTA of this version does not carry out yet: it is accepted, compiled, and named in the
+ * condition. A line goes away when the MTA can do it.
+ *
+ * A source is different: one with a way out that cannot be taken would show the receiver a foreign address, and a cold address
+ * without its warm-up is soon a blocked one. Both cannot be undone, so such a source is not used (`compile` gives it the
+ * state `Disabled`, and a pod refuses a configuration in which it has another).
+ */
+export function partialSupport(resource: Resource): readonly Remark[] {
+  const fields = new Set(resource.kind === 'EgressPool' ? poolFields(resource) : policyFields(resource));
+  const sentences = [
+    ...(fields.size === 0
+      ? []
+      : [`It is in force but for what this version does not carry out yet: ${[...fields].join(', ')}.`]),
+    ...(resource.kind === 'EgressPool' ? unusedSources(resource) : []),
+  ];
+  return sentences.map((sentence) => ({ reason: 'PartiallySupported', sentence }));
+}
+
+/** Whether this version can use a source without doing harm. */
+export function isUsable(source: {
+  readonly egress: { readonly type: string };
+  readonly warmup?: object;
+}): boolean {
+  return (source.egress.type === 'Direct' || source.egress.type === 'Bind') && source.warmup === undefined;
+}
+
+function* poolFields({ spec }: EgressPool): Generator<string> {
+  if (spec.urgency === 'High') yield 'spec.urgency: High';
+  if (spec.selection?.strategy === 'Sticky') yield 'spec.selection.strategy: Sticky';
+  if (spec.fallbackPoolRef !== undefined) yield 'spec.fallbackPoolRef';
+}
+
+function* unusedSources({ spec }: EgressPool): Generator<string> {
+  const unused = spec.sources.filter(
+    ({ egress = spec.egress ?? DIRECT, warmup }) => !isUsable({ egress, ...(warmup && { warmup }) }),
+  );
+  for (const type of ['HAProxy', 'SOCKS5'] as const) {
+    const names = unused.filter(({ egress = spec.egress }) => egress?.type === type).map(({ name }) => name);
+    if (names.length > 0) {
+      yield `This version has no way out of type ${type} yet, so these sources are not used: ${listed(names)}.`;
+    }
+  }
+  const cold = unused.filter(({ warmup }) => warmup !== undefined).map(({ name }) => name);
+  if (cold.length > 0) {
+    yield `This version does not carry out warmup yet, so that these cold sources are not used: ${listed(cold)}.`;
+  }
+}
+
+const DIRECT = { type: 'Direct' } as const satisfies Pick<SourceConfig['egress'], 'type'>;
+
+function* policyFields({ spec }: ShapingPolicy): Generator<string> {
+  yield* layerFields(spec.default, 'spec.default');
+  for (const destination of spec.destinations ?? []) yield* layerFields(destination, 'spec.destinations[]');
+}
+
+function* layerFields(layer: LayerSpec | undefined, path: string): Generator<string> {
+  const tls = layer?.session?.tls;
+  if (tls?.mtaSTS === 'Enabled') yield `${path}.session.tls.mtaSTS`;
+  if (tls?.dane === 'Enabled') yield `${path}.session.tls.dane`;
+  if (layer?.reactions !== undefined) yield `${path}.reactions`;
+}
+
+function listed(names: readonly string[]): string {
+  const rest = names.length - MAX_NAMED;
+  return rest > 0 ? `${names.slice(0, MAX_NAMED).join(', ')} and ${rest} more` : names.join(', ');
+}
