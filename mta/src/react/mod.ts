@@ -1,0 +1,11 @@
+/** Replies of receivers: which reactions they hit, and when hits are enough. */
+export { ExpressionStore } from './expression.ts';
+export { HitCounter, type HitCounterOptions, MAX_COUNTED_KEYS } from './hit-counter.ts';
+export {
+  type CompiledReactions,
+  compileReactions,
+  type JudgedReply,
+  ReactionMatcher,
+  type ReactionProblem,
+} from './reaction-matcher.ts';
+export type { ReactionMatchRule, ReactionRule, ReactionTriggerRule } from './reaction-rule.ts';

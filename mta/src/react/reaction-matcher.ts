@@ -1,0 +1,115 @@
+import { type Expression, ExpressionStore } from './expression.ts';
+import type { ReactionRule } from './reaction-rule.ts';
+import { foldCase } from './required-literal.ts';
+
+/** A reply of a receiver, as the delivery recorded it. */
+export interface JudgedReply {
+  readonly code: number;
+  /** Enhanced status code, `''` = the reply has none. */
+  readonly enhanced: string;
+  /** Its lines joined, without codes. */
+  readonly text: string;
+  /** In which phase of the session it came. */
+  readonly phase: string;
+}
+
+/** A reaction that cannot be carried out as it is written; the others are in force all the same. */
+export interface ReactionProblem {
+  readonly reaction: string;
+  readonly expression: string;
+  /** Place in the expression, in characters from 1. */
+  readonly column: number;
+  readonly reason: string;
+}
+
+export interface CompiledReactions<R extends ReactionRule> {
+  readonly matcher: ReactionMatcher<R>;
+  readonly problems: readonly ReactionProblem[];
+}
+
+interface Candidate<R> {
+  readonly rule: R;
+  readonly codes: ReadonlySet<number> | undefined;
+  readonly enhanced: ReadonlySet<string> | undefined;
+  readonly phases: ReadonlySet<string> | undefined;
+  readonly expression: Expression | undefined;
+}
+
+/**
+ * Prepares the reactions of a policy for {@link ReactionMatcher.match}. Never throws on what a user wrote: an expression that RE2
+ * does not take is a problem with its place, and that reaction never hits.
+ *
+ * Example: `compileReactions(effectivePolicy(config, 'shared-a', 'gmail.com', hosts).reactions).matcher`
+ *
+ * @param expressions compiled ones to share with the matchers of other policies
+ */
+export function compileReactions<R extends ReactionRule>(
+  rules: readonly R[],
+  expressions: ExpressionStore = new ExpressionStore(),
+): CompiledReactions<R> {
+  const problems: ReactionProblem[] = [];
+  const candidates: Candidate<R>[] = [];
+  for (const rule of rules) {
+    const { codes, enhancedCodes, phases, text } = rule.match;
+    const expression = text === undefined ? undefined : expressions.compile(text);
+    if (expression !== undefined && 'reason' in expression) {
+      const { column, reason } = expression;
+      problems.push({ reaction: rule.name, expression: text ?? '', column, reason });
+      continue;
+    }
+    candidates.push({
+      rule,
+      codes: codes && new Set(codes),
+      enhanced: enhancedCodes && new Set(enhancedCodes),
+      phases: phases && new Set(phases),
+      expression,
+    });
+  }
+  return { matcher: new ReactionMatcher(candidates), problems };
+}
+
+/** Answers which reactions a reply hits. Pure but for an index by reply code, which is built as codes come. */
+export class ReactionMatcher<R extends ReactionRule = ReactionRule> {
+  readonly #candidates: readonly Candidate<R>[];
+  /** RFC 5321 §4.2 has three digits, and the delivery lets no other code through, so it stays small. */
+  readonly #byCode = new Map<number, readonly Candidate<R>[]>();
+
+  /** Use {@link compileReactions}. */
+  constructor(candidates: readonly Candidate<R>[]) {
+    this.#candidates = candidates;
+  }
+
+  /**
+   * All reactions that the reply hits, in the order in which they were given. A reply without enhanced code hits none that asks for
+   * one. A positive reply (2xx, 3xx) hits nothing: a policy cannot name its code, and a text alone must not slow down good mail.
+   *
+   * Example: `matcher.match({ code: 421, enhanced: '4.7.28', text: 'Unusual rate of mail', phase: 'FinalDot' })` → `[unusualRate]`
+   */
+  match(reply: JudgedReply): readonly R[] {
+    if (reply.code < 400) return NONE;
+    let hits: R[] | undefined;
+    let folded: string | undefined;
+    for (const { rule, enhanced, phases, expression } of this.#candidatesFor(reply.code)) {
+      if (enhanced !== undefined && !enhanced.has(reply.enhanced)) continue;
+      if (phases !== undefined && !phases.has(reply.phase)) continue;
+      if (expression !== undefined) {
+        folded ??= foldCase(reply.text);
+        if (!folded.includes(expression.literal) || !expression.re2.test(reply.text)) continue;
+      }
+      hits ??= [];
+      hits.push(rule);
+    }
+    return hits ?? NONE;
+  }
+
+  #candidatesFor(code: number): readonly Candidate<R>[] {
+    let candidates = this.#byCode.get(code);
+    if (candidates === undefined) {
+      candidates = this.#candidates.filter(({ codes }) => codes === undefined || codes.has(code));
+      this.#byCode.set(code, candidates);
+    }
+    return candidates;
+  }
+}
+
+const NONE: readonly never[] = [];
