@@ -10,7 +10,7 @@ export interface GivenFiles {
   readonly resources: ResourceFiles;
   /** Paths of files that hold an MtaConfig. */
   readonly settings: readonly string[];
-  /** What cannot be read, and directories without a file. */
+  /** What cannot be read; directories without a file, unless they may be empty. */
   readonly problems: readonly Problem[];
 }
 
@@ -18,15 +18,18 @@ export interface GivenFiles {
  * Reads files and directories; of a directory what `sluice run` reads: `*.yaml` and `*.yml` in it, not below it.
  *
  * Example: `await readGivenFiles(['sluice.yaml', 'resources'])`
+ *
+ * @param mayBeEmpty whether a directory without a file is fine
  */
-export async function readGivenFiles(paths: readonly string[]): Promise<GivenFiles> {
+export async function readGivenFiles(paths: readonly string[], mayBeEmpty = false): Promise<GivenFiles> {
   const resources = new Map<string, string>();
   const settings = new Set<string>();
   const problems: Problem[] = [];
   for (const path of paths) {
     const files = await readPath(path);
     if (files instanceof Error) problems.push(unreadable(path, files.message));
-    else if (files.size === 0) problems.push(unreadable(path, 'no *.yaml or *.yml file is in it'));
+    else if (files.size === 0 && !mayBeEmpty)
+      problems.push(unreadable(path, 'no *.yaml or *.yml file is in it'));
     else
       for (const [file, text] of files) {
         if (holdsSettings(text)) settings.add(file);
