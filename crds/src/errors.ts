@@ -91,6 +91,10 @@ export const ERRORS = {
     what: '{resource}: {reason}',
     cure: 'Correct the name, or add what it names; the rest of the resource is in force.',
   },
+  SLUICE_RESOURCE_PARTIAL: {
+    what: '{resource}: {reason}',
+    cure: 'Leave these fields out, or count on the rest only; a later version carries them out.',
+  },
   SLUICE_RESOURCE_CONFLICT: {
     what: '{resource}: {reason}',
     cure: 'Keep one of the two, or give them different priorities; until then the one named in the message applies.',

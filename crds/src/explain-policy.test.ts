@@ -45,12 +45,17 @@ function assertAgrees(config: EgressConfig, pool: string, domain: string, hosts:
     if (rivals === undefined) assert.equal(fields.find(({ field }) => field === 'scope')?.value, scope);
     if (overrides.length > 0) assert.ok(fields.some(({ field }) => field === 'overrides'));
   }
-  for (const { from } of [...explained.options, ...explained.limits.flatMap(({ fields }) => fields)]) {
+  for (const { reaction, fields } of explained.reactions) {
+    const { name, ...rest } = reaction;
+    assert.deepEqual(nested(fields), rest, name);
+  }
+  const told = [...explained.limits, ...explained.reactions].flatMap(({ fields }) => fields);
+  for (const { from } of [...explained.options, ...told]) {
     assert.equal(from.policy === '', from.layer === 'BuiltIn');
     if (from.policy !== '') assert.ok(config.policies.some((candidate) => candidate.name === from.policy));
   }
   for (const { name } of explained.removed) assert.ok(policy.limits.every((limit) => limit.name !== name));
-  return explained.options.length + explained.limits.length;
+  return explained.options.length + told.length;
 }
 
 test('explain never tells another value than the one in force: over every golden configuration, pool and claim', () => {

@@ -3,8 +3,8 @@ import { indexOf } from './config-index.ts';
 import { DEFAULT_RETRY, DEFAULT_SESSION } from './defaults.ts';
 import { longestSuffix, normalDomain, suffixesOf } from './domain-name.ts';
 import { effectivePolicy } from './effective.ts';
-import type { EffectiveLimit, EffectivePolicy } from './effective-policy.ts';
-import type { EgressConfig, Layer, LayerLimit } from './egress-config.ts';
+import type { EffectiveLimit, EffectivePolicy, EffectiveReaction } from './effective-policy.ts';
+import type { EgressConfig, Layer, LayerLimit, LayerReaction } from './egress-config.ts';
 import { byText } from './order.ts';
 import type { ClaimKind, Destination, PolicyView } from './policy-view.ts';
 
@@ -35,6 +35,13 @@ export interface ExplainedLimit {
   readonly overrides?: { readonly stated: NonNullable<LayerLimit['overrides']>; readonly from: Origin };
 }
 
+export interface ExplainedReaction {
+  /** As `effectivePolicy` has it. */
+  readonly reaction: EffectiveReaction;
+  /** `match.*`, `trigger` and `actions`. */
+  readonly fields: readonly ExplainedField[];
+}
+
 /** A limit that layers name and that binds nothing in the end. */
 export interface RemovedLimit {
   readonly name: string;
@@ -61,6 +68,7 @@ export interface PolicyExplanation {
   readonly options: readonly ExplainedField[];
   readonly limits: readonly ExplainedLimit[];
   readonly removed: readonly RemovedLimit[];
+  readonly reactions: readonly ExplainedReaction[];
 }
 
 interface StatedLayer {
@@ -101,6 +109,7 @@ export function explainPolicy(
       .filter(([key]) => policy.limits.every((limit) => limit.name !== key))
       .map(([key, stated]) => removedLimit(key, stated))
       .toSorted((a, b) => byText(a.name, b.name)),
+    reactions: policy.reactions.map((reaction) => explainReaction(reaction, layers)),
   };
 }
 
@@ -204,6 +213,19 @@ function removedLimit(name: string, parts: readonly StatedLimit[]): RemovedLimit
   if (stateGiven?.limit.state === 'Disabled') return { name, reason: 'Disabled', from: stateGiven.from };
   const hasCounter = parts.some(({ limit }) => limit.per !== undefined);
   return { name, reason: hasCounter ? 'NoBound' : 'NoCounter', from: last };
+}
+
+function explainReaction(reaction: EffectiveReaction, layers: readonly StatedLayer[]): ExplainedReaction {
+  const fields = new Map<string, ExplainedField>();
+  for (const { layer, from } of layers) {
+    const stated: LayerReaction | undefined = layer.reactions?.find(({ name }) => name === reaction.name);
+    state(fields, 'match', stated?.match, from);
+    // It replaces whole.
+    if (stated?.trigger !== undefined)
+      fields.set('trigger', { field: 'trigger', value: stated.trigger, from });
+    state(fields, 'actions', stated?.actions, from);
+  }
+  return { reaction, fields: [...fields.values()] };
 }
 
 /** Records every leaf of a value; lists are leaves, because they replace whole. */

@@ -17,6 +17,7 @@ export {
   type ExplainedDestination,
   type ExplainedField,
   type ExplainedLimit,
+  type ExplainedReaction,
   explainPolicy,
   type Origin,
   type PolicyExplanation,

@@ -1,11 +1,18 @@
 import type { ExplainedDestination, RemovedLimit, SourceConfig } from '@sluice/crds';
-import type { BoundRow, Explanation, LimitForSources, LimitRow, WayThere } from './explanation.ts';
+import type {
+  BoundRow,
+  Explanation,
+  LimitForSources,
+  LimitRow,
+  ReactionRow,
+  WayThere,
+} from './explanation.ts';
 import { originText, spelledText } from './spelling.ts';
 import { textTable } from './text-table.ts';
 
 /** An explanation for people: what the mail is and where it goes, then tables of sources, options and limits. */
 export function explanationText(explanation: Explanation): string {
-  const { sources, options, limits, removed } = explanation;
+  const { sources, options, limits, removed, reactions } = explanation;
   const sections = [`${explanation.mail.recipient}\n${textTable(headRows(explanation))}`];
   if (explanation.pool !== undefined) {
     sections.push(
@@ -28,6 +35,8 @@ export function explanationText(explanation: Explanation): string {
             ...limits.flatMap((limit) => limitRows(limit, sources.length)),
           ]),
     );
+    if (reactions.length > 0)
+      sections.push(textTable([['REACTION', 'FIELD', 'VALUE', 'FROM'], ...reactions.flatMap(reactionRows)]));
     if (removed.length > 0) sections.push(removed.map(removedText).join(''));
   }
   return sections.join('\n');
@@ -40,13 +49,15 @@ function headRows({ mail, pool, route, group, destinations }: Explanation): read
   const poolText =
     pool === undefined
       ? 'none: no match entry holds, such mail is refused with 451 4.3.5'
-      : `${pool.name}, by its match entry ${pool.match} (priority ${pool.priority}); ${pool.strategy}, ${pool.onRetry}`;
+      : `${pool.name}, by its match entry ${pool.match} (priority ${pool.priority}); ${pool.strategy}, ${pool.onRetry}, urgency ${pool.urgency}`;
+  const fallback = pool?.fallbackPool ?? '';
   return [
     ...optional('from', sender),
     ...optional('tenant', labels === '' ? tenant.name : `${tenant.name} (${labels})`),
     ...optional('class', mailClass),
     ...optional('campaign', campaign),
     ['', 'pool', poolText],
+    ...optional('fallback', fallback),
     ...routeRows(route),
     ...(pool === undefined ? [] : [['', 'group', groupText(group, destinations)]]),
     ...destinations.filter(({ layer }) => layer !== 'Group').map((found) => ['', ...destinationCells(found)]),
@@ -84,8 +95,20 @@ function destinationCells({ name, layer, claim, values }: ExplainedDestination):
 
 function sourceRow(source: SourceConfig): readonly string[] {
   const { name, address, ehlo, weight, state, egress, labels } = source;
-  const way = egress.type === 'Bind' ? `Bind ${egress.bind.address}` : egress.type;
-  return [name, address, ehlo, String(weight), state, way, labelText(labels)];
+  return [name, address, ehlo, String(weight), state, wayText(egress), labelText(labels)];
+}
+
+function wayText(egress: SourceConfig['egress']): string {
+  switch (egress.type) {
+    case 'Direct':
+      return 'Direct';
+    case 'Bind':
+      return `Bind ${egress.bind.address}`;
+    case 'HAProxy':
+      return `HAProxy ${egress.haproxy.host}:${egress.haproxy.port}`;
+    case 'SOCKS5':
+      return `SOCKS5 ${egress.socks5.host}:${egress.socks5.port}`;
+  }
 }
 
 function labelText(labels: Readonly<Record<string, string>>): string {
@@ -109,6 +132,15 @@ function limitRows(limit: LimitRow, sourceCount: number): readonly string[][] {
 function reasonText({ reason, missing }: LimitForSources): string {
   if (reason === 'NoValue') return `the mail has no ${missing}`;
   return reason === 'When' ? 'its `when` does not hold' : 'an override takes every bound back';
+}
+
+function reactionRows({ name, fields }: ReactionRow): readonly string[][] {
+  return fields.map(({ field, value, from }, at) => [
+    at === 0 ? name : '',
+    field,
+    spelledText(value),
+    originText(from),
+  ]);
 }
 
 function bySay({ from, override, rival }: BoundRow): string {

@@ -51,6 +51,12 @@ export interface OptionRow {
   readonly from: ValueOrigin;
 }
 
+export interface ReactionRow {
+  readonly name: string;
+  /** `match.*`, `trigger` and `actions`. */
+  readonly fields: readonly (OptionRow & { readonly from: Origin })[];
+}
+
 export interface BoundRow {
   readonly bound: string;
   readonly value: Spelled;
@@ -89,6 +95,8 @@ export interface Explanation {
     readonly priority: number;
     readonly strategy: string;
     readonly onRetry: string;
+    readonly urgency: string;
+    readonly fallbackPool?: string;
   };
   readonly sources: readonly SourceConfig[];
   /** `''` = it belongs to none. */
@@ -97,6 +105,7 @@ export interface Explanation {
   readonly options: readonly OptionRow[];
   readonly limits: readonly LimitRow[];
   readonly removed: readonly RemovedLimit[];
+  readonly reactions: readonly ReactionRow[];
 }
 
 /** Says what becomes of a mail, and who decided it. Pure. */
@@ -112,7 +121,16 @@ export function explainMail(config: EgressConfig, mail: MailFacts, route: WayThe
   });
   const pool = config.pools.find(({ name }) => name === match?.pool);
   if (match === undefined || pool === undefined)
-    return { ...head, sources: [], group: '', destinations: [], options: [], limits: [], removed: [] };
+    return {
+      ...head,
+      sources: [],
+      group: '',
+      destinations: [],
+      options: [],
+      limits: [],
+      removed: [],
+      reactions: [],
+    };
   const hosts = bestHosts(route);
   const explained = explainPolicy(config, pool.name, domain, hosts);
   const facts = {
@@ -128,7 +146,14 @@ export function explainMail(config: EgressConfig, mail: MailFacts, route: WayThe
   };
   return {
     ...head,
-    pool: { name: pool.name, match: match.name, priority: match.priority, ...pool.selection },
+    pool: {
+      name: pool.name,
+      match: match.name,
+      priority: match.priority,
+      ...pool.selection,
+      urgency: pool.urgency,
+      ...(pool.fallbackPool === undefined ? {} : { fallbackPool: pool.fallbackPool }),
+    },
     sources: pool.sources,
     group: explained.policy.group,
     destinations: explained.destinations,
@@ -139,6 +164,10 @@ export function explainMail(config: EgressConfig, mail: MailFacts, route: WayThe
     }),
     limits: explained.limits.map((limit) => limitRow(limit, pool.sources, facts)),
     removed: explained.removed,
+    reactions: explained.reactions.map(({ reaction, fields }) => ({
+      name: reaction.name,
+      fields: fields.map(({ field, value, from }) => ({ field, value: spelledValue(field, value), from })),
+    })),
   };
 }
 

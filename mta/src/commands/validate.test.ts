@@ -94,6 +94,13 @@ const CASES: readonly {
     exitCode: 0,
   },
   {
+    title: 'a field that this version does not carry out yet',
+    files: { 'p.yaml': POOL.replace('spec: {', 'spec: {urgency: High, ') },
+    place: 'warning: p.yaml:1:1',
+    says: /EgressPool\/main.*spec\.urgency: High.*SLUICE_RESOURCE_PARTIAL/,
+    exitCode: 0,
+  },
+  {
     title: 'two destinations that claim one domain',
     files: {
       'q.yaml': `${HEAD}kind: ShapingPolicy

@@ -91,7 +91,11 @@ function only(
 function warningsOf(status: ResourceStatus): readonly Problem[] {
   const references = condition(status, 'ResolvedRefs');
   const conflicts = condition(status, 'Conflicted');
+  const accepted = condition(status, 'Accepted');
   return [
+    ...(accepted?.reason === 'PartiallySupported'
+      ? [problemOf('SLUICE_RESOURCE_PARTIAL', status, accepted)]
+      : []),
     ...(references?.status === 'False' ? [problemOf('SLUICE_REFERENCE_UNRESOLVED', status, references)] : []),
     ...(conflicts?.status === 'True' ? [problemOf('SLUICE_RESOURCE_CONFLICT', status, conflicts)] : []),
   ];
@@ -102,7 +106,11 @@ function condition(status: ResourceStatus, type: Condition['type']): Condition |
 }
 
 function problemOf(
-  code: 'SLUICE_RESOURCE_REFUSED' | 'SLUICE_REFERENCE_UNRESOLVED' | 'SLUICE_RESOURCE_CONFLICT',
+  code:
+    | 'SLUICE_RESOURCE_REFUSED'
+    | 'SLUICE_RESOURCE_PARTIAL'
+    | 'SLUICE_REFERENCE_UNRESOLVED'
+    | 'SLUICE_RESOURCE_CONFLICT',
   status: ResourceStatus,
   because: Condition | undefined,
 ): Problem {
