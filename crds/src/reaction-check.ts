@@ -1,8 +1,8 @@
 import type { FieldPath } from './field-path.ts';
+import { BOUND_NAMES } from './limit.ts';
 import type { Finding } from './problem.ts';
 import { ACTION_MEMBERS, type ActionSpec, type ReactionSpec } from './reaction.ts';
 import { repeatedValues } from './repeated-values.ts';
-import { BOUND_NAMES } from './shaping-policy-check.ts';
 import { checkUnion } from './union.ts';
 
 const MATCH_MEMBERS = ['codes', 'enhancedCodes', 'text', 'phases'] as const;

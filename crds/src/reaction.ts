@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { notEmpty, ordered, unionRules, withRules } from './cel-rule.ts';
 import { expecting } from './expectation.ts';
-import { bounds, LIMIT_FIELDS } from './limit.ts';
+import { boundRule, bounds, LIMIT_FIELDS } from './limit.ts';
 import {
   count,
   countBound,
@@ -59,61 +60,68 @@ const scaleFloor = expecting(z.union([rateBound.options[0], countBound.options[0
   example: '10/min',
 });
 
-const action = z.strictObject({
-  type: z
-    .enum(['Scale', 'Suspend', 'SetLimit', 'RetryAfter', 'Bounce', 'Reroute'])
-    .describe(
-      '`Scale`: a bound shrinks and recovers. `Suspend`: nothing is sent for a while. `SetLimit`: other bounds for a while. `RetryAfter`: the next attempt comes at this time. `Bounce`: the message is returned at once. `Reroute`: mail leaves from another pool for a while.',
-    ),
-  scale: z
-    .strictObject({
-      limitName,
-      bound: z.enum(SCALED_BOUNDS).describe('Bound of the limit that shrinks.'),
-      percent: count(99).describe('Percent of what is in force that is left after a hit.'),
-      floor: scaleFloor
-        .exactOptional()
-        .describe(
-          'Never less than this: a whole number for `Connections`, a rate otherwise. Absent = one connection, or one per period.',
-        ),
-      recoverPercent: z
-        .int()
-        .min(101)
-        .max(MAX_RECOVER_PERCENT)
-        .default(120)
-        .describe(
-          'Percent of what is in force that is given back at each step, up to the bound of the policy.',
-        ),
-      recoverEvery: duration.default('1h').describe('Time without a hit before each step back.'),
-    })
-    .exactOptional()
-    .describe('Only with type `Scale`.'),
-  suspend: z
-    .strictObject({
-      per: per.describe('What is suspended: the combination of these values that the reply came to.'),
-      for: holdsFor,
-    })
-    .exactOptional()
-    .describe('Only with type `Suspend`.'),
-  setLimit: z
-    .strictObject({ limitName, ...bounds, for: holdsFor })
-    .exactOptional()
-    .describe('Only with type `SetLimit`.'),
-  retryAfter: z
-    .strictObject({
-      delay: duration.describe('Time to the next attempt, instead of that of `retry.delays`.'),
-    })
-    .exactOptional()
-    .describe('Only with type `RetryAfter`.'),
-  reroute: z
-    .strictObject({
-      poolRef: z
-        .strictObject({ name: resourceName.describe('Name of the pool.') })
-        .describe('Pool that the mail leaves from instead.'),
-      for: holdsFor,
-    })
-    .exactOptional()
-    .describe('Only with type `Reroute`.'),
-});
+const action = withRules(
+  z.strictObject({
+    type: z
+      .enum(['Scale', 'Suspend', 'SetLimit', 'RetryAfter', 'Bounce', 'Reroute'])
+      .describe(
+        '`Scale`: a bound shrinks and recovers. `Suspend`: nothing is sent for a while. `SetLimit`: other bounds for a while. `RetryAfter`: the next attempt comes at this time. `Bounce`: the message is returned at once. `Reroute`: mail leaves from another pool for a while.',
+      ),
+    scale: withRules(
+      z.strictObject({
+        limitName,
+        bound: z.enum(SCALED_BOUNDS).describe('Bound of the limit that shrinks.'),
+        percent: count(99).describe('Percent of what is in force that is left after a hit.'),
+        floor: scaleFloor
+          .exactOptional()
+          .describe(
+            'Never less than this: a whole number for `Connections`, a rate otherwise. Absent = one connection, or one per period.',
+          ),
+        recoverPercent: z
+          .int()
+          .min(101)
+          .max(MAX_RECOVER_PERCENT)
+          .default(120)
+          .describe(
+            'Percent of what is in force that is given back at each step, up to the bound of the policy.',
+          ),
+        recoverEvery: duration.default('1h').describe('Time without a hit before each step back.'),
+      }),
+      {
+        rule: "!has(self.floor) || (self.bound == 'Connections') == (type(self.floor) == int)",
+        message: 'floor is a count with bound Connections, and a rate with the others',
+      },
+    )
+      .exactOptional()
+      .describe('Only with type `Scale`.'),
+    suspend: z
+      .strictObject({
+        per: per.describe('What is suspended: the combination of these values that the reply came to.'),
+        for: holdsFor,
+      })
+      .exactOptional()
+      .describe('Only with type `Suspend`.'),
+    setLimit: withRules(z.strictObject({ limitName, ...bounds, for: holdsFor }), boundRule)
+      .exactOptional()
+      .describe('Only with type `SetLimit`.'),
+    retryAfter: z
+      .strictObject({
+        delay: duration.describe('Time to the next attempt, instead of that of `retry.delays`.'),
+      })
+      .exactOptional()
+      .describe('Only with type `RetryAfter`.'),
+    reroute: z
+      .strictObject({
+        poolRef: z
+          .strictObject({ name: resourceName.describe('Name of the pool.') })
+          .describe('Pool that the mail leaves from instead.'),
+        for: holdsFor,
+      })
+      .exactOptional()
+      .describe('Only with type `Reroute`.'),
+  }),
+  ...unionRules(ACTION_MEMBERS),
+);
 
 /** What a reply of the receiver changes. */
 export const reaction = z.strictObject({
@@ -122,8 +130,8 @@ export const reaction = z.strictObject({
     .enum(['Enabled', 'Disabled'])
     .exactOptional()
     .describe('`Disabled` removes what a wider layer set.'),
-  match: z
-    .strictObject({
+  match: notEmpty(
+    z.strictObject({
       codes: listOf(replyCode, MAX_CODES).exactOptional().describe('Reply codes, any of them.'),
       enhancedCodes: listOf(enhancedCode, MAX_CODES)
         .exactOptional()
@@ -134,7 +142,8 @@ export const reaction = z.strictObject({
       phases: listOf(z.enum(REACTION_PHASES), REACTION_PHASES.length)
         .exactOptional()
         .describe('Phases of the session, any of them. Absent = every phase.'),
-    })
+    }),
+  )
     .exactOptional()
     .describe('Replies that hit. Every member present must fit. Absent = as the wider layer says.'),
   trigger: z
@@ -145,7 +154,7 @@ export const reaction = z.strictObject({
     })
     .exactOptional()
     .describe('When hits have a consequence. Absent = at once.'),
-  actions: listOf(action, MAX_ACTIONS)
+  actions: ordered(listOf(action, MAX_ACTIONS))
     .exactOptional()
     .describe(
       'What happens, all of it. Replaces the list of a wider layer whole. Absent = as that one says.',

@@ -1,6 +1,7 @@
 import { domainToASCII } from 'node:url';
 import { RE2JS } from 're2js';
 import { z } from 'zod';
+import { notEmpty, withRules } from './cel-rule.ts';
 import { DOMAIN_PATTERN, isDomainName, MAX_DOMAIN_LENGTH } from './domain-name.ts';
 import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts';
 import { expecting } from './expectation.ts';
@@ -66,19 +67,28 @@ export const domainName = expecting(z.string().max(MAX_DOMAIN_LENGTH).regex(DOMA
 });
 
 export const ipAddress = expecting(
-  z
-    .string()
-    .max(45)
-    .refine((text) => canonicalAddress(text) !== undefined),
+  withRules(
+    z
+      .string()
+      .max(45)
+      .refine((text) => canonicalAddress(text) !== undefined),
+    { rule: 'isIP(self)', message: 'it is no IPv4 or IPv6 address' },
+  ),
   { expected: 'an IPv4 or IPv6 address', example: '192.0.2.10' },
 );
 
 /** Where a proxy is. */
 export const hostOrAddress = expecting(
-  z
-    .string()
-    .max(MAX_DOMAIN_LENGTH)
-    .refine((text) => isDomainName(text) || canonicalAddress(text) !== undefined),
+  withRules(
+    z
+      .string()
+      .max(MAX_DOMAIN_LENGTH)
+      .refine((text) => isDomainName(text) || canonicalAddress(text) !== undefined),
+    {
+      rule: `isIP(self) || self.matches(r'${DOMAIN_PATTERN.source}')`,
+      message: 'it is no host name in lower case and no address',
+    },
+  ),
   { expected: 'a host name in lower case or an IP address', example: 'egress-a.mail.svc' },
 );
 
@@ -132,11 +142,14 @@ export const regularExpression = expecting(
 );
 
 export const duration = expecting(
-  z
-    .string()
-    .max(32)
-    .regex(DURATION_PATTERN)
-    .refine((text) => (parseDuration(text) ?? 0) > 0),
+  withRules(
+    z
+      .string()
+      .max(32)
+      .regex(DURATION_PATTERN)
+      .refine((text) => (parseDuration(text) ?? 0) > 0),
+    { rule: "duration(self) > duration('0s')", message: 'a duration is above zero' },
+  ),
   {
     expected: 'a duration above zero, in h, m, s and ms',
     example: '1h30m',
@@ -192,22 +205,23 @@ export const labels = expecting(
   z
     .record(
       labelKey,
-      expecting(z.string().regex(LABEL_VALUE), {
+      expecting(z.string().max(MAX_NAME_LENGTH).regex(LABEL_VALUE), {
         expected: 'a label value: text of at most 63 letters, digits, hyphens, dots and underscores',
         example: 'warm',
         suggest: asText,
       }),
     )
-    .refine((map) => Object.keys(map).length <= MAX_LABELS),
+    .refine((map) => Object.keys(map).length <= MAX_LABELS)
+    .meta({ maxProperties: MAX_LABELS }),
   { expected: `at most ${MAX_LABELS} labels`, example: '{plan: free}' },
 );
 
 /** A selector of labelled things; all labels must be equal. */
 export const labelSelector = z.strictObject({
-  matchLabels: expecting(
-    labels.refine((map) => Object.keys(map).length > 0),
-    { expected: 'at least one label', example: '{plan: free}' },
-  ).describe('Labels that must all be there with these values.'),
+  matchLabels: expecting(notEmpty(labels.refine((map) => Object.keys(map).length > 0)), {
+    expected: 'at least one label',
+    example: '{plan: free}',
+  }).describe('Labels that must all be there with these values.'),
 });
 
 /** A list with at least one item and a bounded length. */

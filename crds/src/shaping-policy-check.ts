@@ -1,21 +1,12 @@
 import type { LimitField } from './effective-policy.ts';
 import type { FieldPath } from './field-path.ts';
-import type { LimitSpec, WhenSpec } from './limit.ts';
+import { BOUND_NAMES, type LimitSpec, type WhenSpec } from './limit.ts';
 import type { Finding } from './problem.ts';
 import { checkReaction } from './reaction-check.ts';
 import { repeatedNames, repeatedValues } from './repeated-values.ts';
 import type { LayerSpec, ShapingPolicy } from './shaping-policy.ts';
 import { whenFields } from './when.ts';
 
-/** Members of a limit that bound something, or say how. */
-export const BOUND_NAMES = [
-  'connections',
-  'connectionRate',
-  'recipientRate',
-  'messageRate',
-  'byteRate',
-  'burst',
-] as const;
 const MATCH_LISTS = ['domains', 'domainSuffixes', 'mxSuffixes'] as const;
 
 /** What the schema of a ShapingPolicy cannot say. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { notEmpty, ordered } from './cel-rule.ts';
 import { limit } from './limit.ts';
 import { MAX_REACTIONS, reaction } from './reaction.ts';
 import { API_GROUP, API_VERSION, metadata } from './resource-metadata.ts';
@@ -62,7 +63,7 @@ const session = z.strictObject({
 });
 
 const retry = z.strictObject({
-  delays: listOf(duration, MAX_DELAYS)
+  delays: ordered(listOf(duration, MAX_DELAYS))
     .exactOptional()
     .describe(
       'Time to the next attempt after the first, second, … failure; the last one repeats. Default 5m, 15m, 30m, 1h, 2h, 4h.',
@@ -85,8 +86,8 @@ const destination = z.strictObject({
   name: entryName.describe(
     'Name of the destination; entries of several policies with one name are one destination.',
   ),
-  match: z
-    .strictObject({
+  match: notEmpty(
+    z.strictObject({
       domains: listOf(domainName).exactOptional().describe('Recipient domains, exactly these.'),
       domainSuffixes: listOf(domainName)
         .exactOptional()
@@ -96,7 +97,8 @@ const destination = z.strictObject({
         .describe(
           'Makes it a Group: domains whose best-preference MX hosts all are one of these or below one.',
         ),
-    })
+    }),
+  )
     .exactOptional()
     .describe('Absent = refines the destination of that name from another policy.'),
   ...layer,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ordered, unionRules, withRules } from './cel-rule.ts';
 import { calendarDate, count, listOf } from './schema-fields.ts';
 import type { UnionMembers } from './union.ts';
 
@@ -18,8 +19,8 @@ const SCHEDULES = {
 /** How the daily volume of a cold address grows. */
 export const warmup = z.strictObject({
   startDate: calendarDate.describe('First day of the schedule, in UTC.'),
-  schedule: z
-    .strictObject({
+  schedule: withRules(
+    z.strictObject({
       type: z
         .enum(['Careful', 'Brisk', 'Custom'])
         .describe(
@@ -27,14 +28,15 @@ export const warmup = z.strictObject({
         ),
       custom: z
         .strictObject({
-          recipientsPerDay: listOf(count(MAX_RECIPIENTS_PER_DAY), MAX_WARMUP_DAYS).describe(
+          recipientsPerDay: ordered(listOf(count(MAX_RECIPIENTS_PER_DAY), MAX_WARMUP_DAYS)).describe(
             'Recipients of the first, second, … day; after the last one nothing is bounded.',
           ),
         })
         .exactOptional()
         .describe('Only with type `Custom`.'),
-    })
-    .describe('Recipients per day.'),
+    }),
+    ...unionRules(SCHEDULE_MEMBERS),
+  ).describe('Recipients per day.'),
   advanceAtDeliveredPercent: count(100)
     .default(90)
     .describe(

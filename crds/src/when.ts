@@ -1,6 +1,7 @@
 import type { Facts, LimitField, When } from './effective-policy.ts';
 
-const FIELD_OF_MEMBER = {
+/** The field of `per` that each member of a condition asks about. */
+export const FIELD_OF_MEMBER = {
   pools: 'Pool',
   sources: 'Source',
   sourceSelector: 'Source',
