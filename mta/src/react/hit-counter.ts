@@ -1,4 +1,4 @@
-import type { ReactionTriggerRule } from './reaction-rule.ts';
+import type { ReactionTrigger } from '@sluice/crds';
 
 /** Keys that are counted at once; beyond it the one that was hit longest ago is forgotten. */
 export const MAX_COUNTED_KEYS = 10_000;
@@ -45,7 +45,7 @@ export class HitCounter {
    * @param key reaction and the values of the trigger's `per`
    * @param nowMs never less than before
    */
-  hit(key: string, trigger: Pick<ReactionTriggerRule, 'count' | 'withinMs'>, nowMs: number): boolean {
+  hit(key: string, trigger: Pick<ReactionTrigger, 'count' | 'withinMs'>, nowMs: number): boolean {
     const { count, withinMs } = trigger;
     const window = this.#windows.get(key) ?? [];
     this.#windows.delete(key);

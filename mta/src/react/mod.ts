@@ -8,4 +8,3 @@ export {
   ReactionMatcher,
   type ReactionProblem,
 } from './reaction-matcher.ts';
-export type { ReactionMatchRule, ReactionRule, ReactionTriggerRule } from './reaction-rule.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { EffectiveReaction, ReactionMatch } from '@sluice/crds';
 import { ExpressionStore } from './expression.ts';
 import { compileReactions, type JudgedReply } from './reaction-matcher.ts';
-import type { ReactionMatchRule, ReactionRule } from './reaction-rule.ts';
 
 const REPLY: JudgedReply = {
   code: 421,
@@ -11,18 +11,18 @@ const REPLY: JudgedReply = {
   phase: 'FinalDot',
 };
 
-function rule(name: string, match: ReactionMatchRule): ReactionRule {
+function rule(name: string, match: ReactionMatch): EffectiveReaction {
   return { name, match, actions: [] };
 }
 
-function hits(match: ReactionMatchRule, reply: Partial<JudgedReply> = {}): boolean {
+function hits(match: ReactionMatch, reply: Partial<JudgedReply> = {}): boolean {
   const { matcher, problems } = compileReactions([rule('one', match)]);
   assert.deepEqual(problems, []);
   return matcher.match({ ...REPLY, ...reply }).length === 1;
 }
 
 test('a reaction hits only where all of its members fit: none acts on a reply that it does not mean', () => {
-  const match = {
+  const match: ReactionMatch = {
     codes: [450, 421],
     enhancedCodes: ['4.7.28'],
     text: 'unusual rate',

@@ -1,5 +1,5 @@
+import type { EffectiveReaction } from '@sluice/crds';
 import { type Expression, ExpressionStore } from './expression.ts';
-import type { ReactionRule } from './reaction-rule.ts';
 import { foldCase } from './required-literal.ts';
 
 /** A reply of a receiver, as the delivery recorded it. */
@@ -22,13 +22,13 @@ export interface ReactionProblem {
   readonly reason: string;
 }
 
-export interface CompiledReactions<R extends ReactionRule> {
-  readonly matcher: ReactionMatcher<R>;
+export interface CompiledReactions {
+  readonly matcher: ReactionMatcher;
   readonly problems: readonly ReactionProblem[];
 }
 
-interface Candidate<R> {
-  readonly rule: R;
+interface Candidate {
+  readonly reaction: EffectiveReaction;
   readonly codes: ReadonlySet<number> | undefined;
   readonly enhanced: ReadonlySet<string> | undefined;
   readonly phases: ReadonlySet<string> | undefined;
@@ -43,22 +43,22 @@ interface Candidate<R> {
  *
  * @param expressions compiled ones to share with the matchers of other policies
  */
-export function compileReactions<R extends ReactionRule>(
-  rules: readonly R[],
+export function compileReactions(
+  reactions: readonly EffectiveReaction[],
   expressions: ExpressionStore = new ExpressionStore(),
-): CompiledReactions<R> {
+): CompiledReactions {
   const problems: ReactionProblem[] = [];
-  const candidates: Candidate<R>[] = [];
-  for (const rule of rules) {
-    const { codes, enhancedCodes, phases, text } = rule.match;
+  const candidates: Candidate[] = [];
+  for (const reaction of reactions) {
+    const { codes, enhancedCodes, phases, text } = reaction.match;
     const expression = text === undefined ? undefined : expressions.compile(text);
     if (expression !== undefined && 'reason' in expression) {
       const { column, reason } = expression;
-      problems.push({ reaction: rule.name, expression: text ?? '', column, reason });
+      problems.push({ reaction: reaction.name, expression: text ?? '', column, reason });
       continue;
     }
     candidates.push({
-      rule,
+      reaction,
       codes: codes && new Set(codes),
       enhanced: enhancedCodes && new Set(enhancedCodes),
       phases: phases && new Set(phases),
@@ -69,13 +69,13 @@ export function compileReactions<R extends ReactionRule>(
 }
 
 /** Answers which reactions a reply hits. Pure but for an index by reply code, which is built as codes come. */
-export class ReactionMatcher<R extends ReactionRule = ReactionRule> {
-  readonly #candidates: readonly Candidate<R>[];
+export class ReactionMatcher {
+  readonly #candidates: readonly Candidate[];
   /** RFC 5321 §4.2 has three digits, and the delivery lets no other code through, so it stays small. */
-  readonly #byCode = new Map<number, readonly Candidate<R>[]>();
+  readonly #byCode = new Map<number, readonly Candidate[]>();
 
   /** Use {@link compileReactions}. */
-  constructor(candidates: readonly Candidate<R>[]) {
+  constructor(candidates: readonly Candidate[]) {
     this.#candidates = candidates;
   }
 
@@ -85,11 +85,11 @@ export class ReactionMatcher<R extends ReactionRule = ReactionRule> {
    *
    * Example: `matcher.match({ code: 421, enhanced: '4.7.28', text: 'Unusual rate of mail', phase: 'FinalDot' })` → `[unusualRate]`
    */
-  match(reply: JudgedReply): readonly R[] {
+  match(reply: JudgedReply): readonly EffectiveReaction[] {
     if (reply.code < 400) return NONE;
-    let hits: R[] | undefined;
+    let hits: EffectiveReaction[] | undefined;
     let folded: string | undefined;
-    for (const { rule, enhanced, phases, expression } of this.#candidatesFor(reply.code)) {
+    for (const { reaction, enhanced, phases, expression } of this.#candidatesFor(reply.code)) {
       if (enhanced !== undefined && !enhanced.has(reply.enhanced)) continue;
       if (phases !== undefined && !phases.has(reply.phase)) continue;
       if (expression !== undefined) {
@@ -97,12 +97,12 @@ export class ReactionMatcher<R extends ReactionRule = ReactionRule> {
         if (!folded.includes(expression.literal) || !expression.re2.test(reply.text)) continue;
       }
       hits ??= [];
-      hits.push(rule);
+      hits.push(reaction);
     }
     return hits ?? NONE;
   }
 
-  #candidatesFor(code: number): readonly Candidate<R>[] {
+  #candidatesFor(code: number): readonly Candidate[] {
     let candidates = this.#byCode.get(code);
     if (candidates === undefined) {
       candidates = this.#candidates.filter(({ codes }) => codes === undefined || codes.has(code));

@@ -2,6 +2,7 @@
  * How many replies one core judges: `node mta/src/react/bench/run.ts [reactions]`. Replies are as receivers word them, with another
  * address and queue id in each, so that no memory of earlier ones could help; one in four hits something.
  */
+import type { EffectiveReaction, ReactionPhase } from '@sluice/crds';
 import { compileReactions } from '../mod.ts';
 
 const REACTIONS = Number(process.argv[2] ?? 500);
@@ -19,25 +20,28 @@ const WORDINGS = [
   'Greylisted, please come back in five minutes, reference %ID',
 ];
 const CODES = [421, 450, 451, 452, 550, 554];
-const PHASES = ['Greeting', 'Mail', 'Rcpt', 'FinalDot'];
+const PHASES: readonly ReactionPhase[] = ['Greeting', 'Mail', 'Rcpt', 'FinalDot'];
 
 /** Half ask for a code, a third for a phase; texts are plain, with a class, and with a gap. */
-const rules = Array.from({ length: REACTIONS }, (_, index) => ({
-  name: `reaction-${index}`,
-  match: {
-    ...(index % 2 === 0 ? { codes: [CODES[index % CODES.length] ?? 421] } : {}),
-    ...(index % 3 === 0 ? { phases: [PHASES[index % PHASES.length] ?? 'Rcpt'] } : {}),
-    text:
-      [
-        `blocked by list number ${index}`,
-        `\\[BL${index}[0-9]+\\]`,
-        `rate limit ${index} .*exceeded`,
-        `from (host|address) of class ${index}`,
-        `(quota|volume) ${index}`,
-      ][index % 5] ?? '',
-  },
-  actions: [],
-}));
+const rules = Array.from(
+  { length: REACTIONS },
+  (_, index): EffectiveReaction => ({
+    name: `reaction-${index}`,
+    match: {
+      ...(index % 2 === 0 ? { codes: [CODES[index % CODES.length] ?? 421] } : {}),
+      ...(index % 3 === 0 ? { phases: [PHASES[index % PHASES.length] ?? 'Rcpt'] } : {}),
+      text:
+        [
+          `blocked by list number ${index}`,
+          `\\[BL${index}[0-9]+\\]`,
+          `rate limit ${index} .*exceeded`,
+          `from (host|address) of class ${index}`,
+          `(quota|volume) ${index}`,
+        ][index % 5] ?? '',
+    },
+    actions: [],
+  }),
+);
 rules[0] = { name: 'hit', match: { text: 'unusual rate' }, actions: [] };
 rules[1] = {
   name: 'hit-too',
