@@ -1,5 +1,5 @@
 import { RE2JS, RE2JSSyntaxException } from 're2js';
-import { requiredLiteral } from './required-literal.ts';
+import { requiredLiterals } from './required-literals.ts';
 
 /** What is wrong with an expression. */
 export interface ExpressionProblem {
@@ -11,8 +11,8 @@ export interface ExpressionProblem {
 
 export interface Expression {
   readonly re2: RE2JS;
-  /** In every text that matches, see `requiredLiteral`. */
-  readonly literal: string;
+  /** At least one is in every text that matches; none = nothing is known. See `requiredLiterals`. */
+  readonly literals: readonly string[];
 }
 
 /**
@@ -35,7 +35,7 @@ export class ExpressionStore {
 
 function compiled(text: string): Expression | ExpressionProblem {
   try {
-    return { re2: RE2JS.compile(text, RE2JS.CASE_INSENSITIVE), literal: requiredLiteral(text) };
+    return { re2: RE2JS.compile(text, RE2JS.CASE_INSENSITIVE), literals: requiredLiterals(text) };
   } catch (error) {
     if (error instanceof RE2JSSyntaxException) return problemIn(text, error);
     throw error;

@@ -1,6 +1,6 @@
 import type { EffectiveReaction } from '@sluice/crds';
 import { type Expression, ExpressionStore } from './expression.ts';
-import { foldCase } from './required-literal.ts';
+import { foldCase } from './required-literals.ts';
 
 /** A reply of a receiver, as the delivery recorded it. */
 export interface JudgedReply {
@@ -94,7 +94,7 @@ export class ReactionMatcher {
       if (phases !== undefined && !phases.has(reply.phase)) continue;
       if (expression !== undefined) {
         folded ??= foldCase(reply.text);
-        if (!folded.includes(expression.literal) || !expression.re2.test(reply.text)) continue;
+        if (!mayMatch(expression, folded) || !expression.re2.test(reply.text)) continue;
       }
       hits ??= [];
       hits.push(reaction);
@@ -110,6 +110,11 @@ export class ReactionMatcher {
     }
     return candidates;
   }
+}
+
+function mayMatch({ literals }: Expression, folded: string): boolean {
+  for (const literal of literals) if (folded.includes(literal)) return true;
+  return literals.length === 0;
 }
 
 const NONE: readonly never[] = [];

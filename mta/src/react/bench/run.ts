@@ -22,7 +22,7 @@ const WORDINGS = [
 const CODES = [421, 450, 451, 452, 550, 554];
 const PHASES: readonly ReactionPhase[] = ['Greeting', 'Mail', 'Rcpt', 'FinalDot'];
 
-/** Half ask for a code, a third for a phase; texts are plain, with a class, and with a gap. */
+/** Half ask for a code, a third for a phase; texts are plain, with a class, a gap, a group and alternatives. */
 const rules = Array.from(
   { length: REACTIONS },
   (_, index): EffectiveReaction => ({
@@ -37,7 +37,8 @@ const rules = Array.from(
           `rate limit ${index} .*exceeded`,
           `from (host|address) of class ${index}`,
           `(quota|volume) ${index}`,
-        ][index % 5] ?? '',
+          `slow down, class ${index}|too fast, class ${index}`,
+        ][index % 6] ?? '',
     },
     actions: [],
   }),

@@ -5,17 +5,19 @@ const FLAGS = /^\(\?[A-Za-z-]+\)/;
 const PUNCTUATION = /[!-/:-@[-`{-~]/;
 
 /**
- * A text that every match of an RE2 expression contains, in the spelling of {@link foldCase}; the longest that is easy to see,
- * `''` where none is. To look for it first spares most runs of the expression: re2js has the same idea, but not where case is ignored.
+ * Texts of which every match of an RE2 expression contains at least one, in the spelling of {@link foldCase}: of each alternative the
+ * longest that is easy to see, nothing where one has none. To look for them first spares most runs of the expression: re2js has the
+ * same idea, but not where case is ignored.
  *
- * It errs on the side of `''`: alternatives, groups, classes, escapes with a meaning and letters beyond ASCII end a literal.
+ * It errs on the side of nothing: groups, classes, escapes with a meaning and letters beyond ASCII end a literal.
  *
- * Example: `requiredLiteral('\\[(TSS?04)\\] Messages? from')` → `'] message'`
+ * Example: `requiredLiterals('\\[(TSS?04)\\] Messages? from|slow down')` → `['] message', 'slow down']`
  *
  * @param expression one that re2js compiles
  */
-export function requiredLiteral(expression: string): string {
-  if (expression.includes('\\Q')) return '';
+export function requiredLiterals(expression: string): readonly string[] {
+  if (expression.includes('\\Q')) return NONE;
+  const literals: string[] = [];
   let longest = '';
   let run = '';
   const endRun = (): void => {
@@ -26,10 +28,15 @@ export function requiredLiteral(expression: string): string {
     const char = expression[at] ?? '';
     switch (char) {
       case '|':
-        return '';
+        endRun();
+        if (longest === '') return NONE;
+        literals.push(foldCase(longest));
+        longest = '';
+        at++;
+        break;
       case '\\': {
         const escaped = expression[at + 1] ?? '';
-        if (/[xpP0-7]/.test(escaped)) return '';
+        if (/[xpP0-7]/.test(escaped)) return NONE;
         if (PUNCTUATION.test(escaped)) run += escaped;
         else endRun();
         at += 2;
@@ -61,7 +68,7 @@ export function requiredLiteral(expression: string): string {
         break;
       case '(':
         // A repetition behind flags is about whatever stands before them.
-        if (at > 0 && FLAGS.test(expression.slice(at))) return '';
+        if (at > 0 && FLAGS.test(expression.slice(at))) return NONE;
         endRun();
         at = endOfGroup(expression, at);
         break;
@@ -72,8 +79,12 @@ export function requiredLiteral(expression: string): string {
     }
   }
   endRun();
-  return foldCase(longest);
+  if (longest === '') return NONE;
+  literals.push(foldCase(longest));
+  return literals;
 }
+
+const NONE: readonly string[] = [];
 
 /**
  * The spelling in which texts are searched for literals. Of the letters beyond ASCII two are a case of an ASCII letter: the Kelvin
