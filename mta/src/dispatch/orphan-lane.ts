@@ -1,13 +1,18 @@
-import type { Deferral, Entry, LaneId } from '../queue/mod.ts';
+import type { Entry, LaneId } from '../queue/mod.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { HEALTHY } from './site-health.ts';
 
-/** Pause of mail that no pool matches before the pools are asked again, milliseconds. */
+/**
+ * Pause of mail that no pool matches before the pools are asked again, milliseconds; a changed configuration asks at once. For
+ * mail that becomes due meanwhile: the pools there are may match it.
+ */
 export const ORPHAN_PAUSE_MS = 60_000;
 
 export interface OrphanHost {
   readonly context: DispatchContext;
   schedulePump(lane: OrphanLane): void;
+  /** Moves the lane's units to where they belong now, and wakes them. */
+  rerouteAll(lane: LaneId): void;
   /** Gives the entry the pool that matches now; `false` = none does. */
   repool(entry: Entry): Promise<boolean>;
 }
@@ -18,6 +23,7 @@ export class OrphanLane {
   readonly #host: OrphanHost;
   #busy = false;
   #closed = false;
+  #pause: NodeJS.Timeout | undefined;
   readonly health = HEALTHY;
   readonly lastReply = {
     code: 451,
@@ -48,6 +54,7 @@ export class OrphanLane {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#pause);
   }
 
   get #stopped(): boolean {
@@ -55,25 +62,35 @@ export class OrphanLane {
   }
 
   async #repoolReady(): Promise<void> {
-    const { queue, clock } = this.#host.context;
-    while (!this.#stopped) {
-      const entry = queue.take(this.lane, undefined, clock.nowMs(), () => 'take');
-      if (entry === undefined) return;
-      let placed = false;
-      try {
-        placed = await this.#host.repool(entry);
-      } finally {
-        if (!placed) queue.defer(entry, this.#later(entry));
+    const { context } = this.#host;
+    const { queue, clock } = context;
+    const asked = context.generation();
+    const homeless: Entry[] = [];
+    try {
+      while (!this.#stopped) {
+        const entry = queue.take(this.lane, undefined, clock.nowMs(), () => 'take');
+        if (entry === undefined) break;
+        let placed = false;
+        try {
+          placed = await this.#host.repool(entry);
+        } finally {
+          if (!placed) homeless.push(entry);
+        }
       }
+    } finally {
+      // Ready, in units that sleep: their time runs on, and the next configuration wakes them, as it wakes all that sleeps.
+      for (const entry of homeless) queue.defer(entry, { dueAtMs: 0, attempts: queue.attempts(entry) });
+      if (!this.#stopped && context.generation() === asked) this.#sleep();
     }
   }
 
-  #later(entry: Entry): Deferral {
+  #sleep(): void {
     const { queue, clock } = this.#host.context;
-    return {
-      dueAtMs: clock.nowMs() + ORPHAN_PAUSE_MS,
-      attempts: queue.attempts(entry),
-      preferredSource: '',
-    };
+    queue.take(this.lane, undefined, clock.nowMs(), () => 'sleep');
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => {
+      if (!this.#stopped) this.#host.rerouteAll(this.lane);
+    }, ORPHAN_PAUSE_MS);
+    this.#pause.unref();
   }
 }
