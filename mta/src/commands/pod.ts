@@ -37,16 +37,13 @@ import { openSqliteSpool } from '../spool/mod.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { Tenants } from './tenants.ts';
 
-/** How long a stop waits for open transactions, milliseconds: less than the 30 s that supervisors usually wait before they kill. */
-export const DRAIN_MS = 25_000;
-
 /** Beside the spool: the resources as they last were in order. */
 const LAST_GOOD_FILE = 'resources-last-good.json';
 
 /** A running MTA: everything between an SMTP client and the hosts that take its mail. */
 export interface Pod {
   /** Not ready, stops listening, finishes open transactions, records their outcomes, closes the store. */
-  drain(graceMs?: number): Promise<void>;
+  drain(): Promise<void>;
 }
 
 /**
@@ -155,11 +152,12 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
   logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
 
   return {
-    async drain(graceMs = DRAIN_MS) {
+    async drain() {
+      const graceMs = settings.drainTimeoutMs;
       draining = true;
       logger.info({}, 'draining: no new mail, open transactions end');
-      await Promise.all(listeners.map((listener) => listener.close(graceMs)));
-      await dispatcher.drain(graceMs);
+      // Side by side: a client that drips its message and a provider that is slow share one grace. What is taken meanwhile is stored.
+      await Promise.all([...listeners.map((listener) => listener.close(graceMs)), dispatcher.drain(graceMs)]);
       router.close();
       resources.close();
       await spool.close();

@@ -27,11 +27,21 @@ export function run(program: Command): void {
         return;
       }
       const logger = createLogger(loaded.settings.log);
+      // Before mail moves: a signal that comes while the spool is read must not cut what is being sent by then.
+      const stop = stopSignal();
       const pod = await startPod(loaded.settings, logger);
-      await new Promise<void>((resolve) => {
-        process.once('SIGTERM', resolve);
-        process.once('SIGINT', resolve);
-      });
+      await stop;
       await pod.drain();
     });
+}
+
+/**
+ * Resolves at the first SIGTERM or SIGINT. Supervisors repeat SIGTERM, and shells send it to a whole group that forwards it once more: a second
+ * one changes nothing, or mail under way would be sent twice. A second Ctrl-C ends the process at once: somebody insists.
+ */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.on('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
 }

@@ -25,5 +25,7 @@ export const MEMORY_LOW_WATER_PERCENT = 85;
 export const DNS_TIMEOUT_MS = 3_000;
 export const DNS_ATTEMPTS = 4;
 export const SMTP_PORT = 25;
+/** Supervisors (Kubernetes among them) usually wait 30 s before they kill. */
+export const DRAIN_TIMEOUT_MS = 25_000;
 /** Equal for all hosts of a route unless the user orders them. */
 export const ROUTE_PREFERENCE = 10;

@@ -77,6 +77,7 @@ class Resolver {
       tenants: spec.tenants,
       classes: spec.classes,
       resourcesDirectory: this.#path(spec.resources.directory),
+      drainTimeoutMs: spec.drainTimeout,
       log: spec.log,
       events: {
         stdout: spec.events.stdout,

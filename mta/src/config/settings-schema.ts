@@ -290,6 +290,11 @@ const spec = z.strictObject({
         .describe('Directory of the YAML files with EgressPool and ShapingPolicy resources; it is watched.'),
     })
     .describe('The egress configuration.'),
+  drainTimeout: duration({ min: '1s', max: '10m' })
+    .default(defaults.DRAIN_TIMEOUT_MS)
+    .describe(
+      'How long a stop (SIGTERM) waits for open transactions. Two seconds more must pass before the supervisor kills.',
+    ),
   log: z
     .strictObject({
       level: z

@@ -21,6 +21,7 @@ export interface Settings {
   readonly classes: readonly ClassSettings[];
   /** Absolute path. */
   readonly resourcesDirectory: string;
+  readonly drainTimeoutMs: number;
   readonly log: LogSettings;
   readonly events: EventSettings;
 }

@@ -15,7 +15,7 @@ export const REFUSALS = {
     421,
     '4.3.2',
     'Shutting down, try again or another host',
-    'The listener is being closed: at once to idle clients, after the reply to its message to a busy one.',
+    'The listener is being closed: at once to idle clients, after the reply to its message to a busy one, after 2 s of silence in any case.',
   ),
   tooManyConnections: reply(
     421,

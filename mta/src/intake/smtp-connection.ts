@@ -12,6 +12,8 @@ import { SmtpSession } from './smtp-session.ts';
 const MAX_UNREAD_REPLY_BYTES = 64 * 1024;
 /** How long a connection that we ended may take to close its side. */
 const LINGER_MS = 5_000;
+/** The same while the listener closes: a stop waits for it. */
+const CLOSING_LINGER_MS = 1_000;
 /** For the PROXY header and for a TLS handshake. */
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 
@@ -94,7 +96,8 @@ export class SmtpConnection implements SessionWire {
 
   end(text: string): void {
     this.#ended = true;
-    this.#deadlineMs = this.#host.context.nowMs() + LINGER_MS;
+    const { nowMs, closing } = this.#host.context;
+    this.#deadlineMs = nowMs() + (closing ? CLOSING_LINGER_MS : LINGER_MS);
     this.#socket.end(text, 'latin1');
     // A paused socket would never see the end of the other side.
     this.#sessionPaused = false;

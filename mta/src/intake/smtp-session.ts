@@ -19,6 +19,8 @@ const SEND_DATA = successLine('data');
 const OK = successLine('ok');
 /** Failed AUTH commands after which the session ends. */
 const MAX_AUTH_FAILURES = 3;
+/** Silence that is borne while the listener closes: a client that is in the middle of sending needs no longer, one that has gone may not hold up a stop. */
+const CLOSING_TIMEOUT_MS = 2_000;
 /** A session that waits for us has no deadline. */
 const NO_DEADLINE = Number.POSITIVE_INFINITY;
 
@@ -107,13 +109,16 @@ export class SmtpSession {
   /** `deadlineMs` has passed. */
   timeOut(): void {
     if (this.#ended) return;
-    this.#sendAway(this.#inData ? REFUSALS.dataTimeout : REFUSALS.commandTimeout, 'Idle');
+    const timeout = this.#inData ? REFUSALS.dataTimeout : REFUSALS.commandTimeout;
+    this.#sendAway(this.#context.closing ? REFUSALS.shuttingDown : timeout, 'Idle');
   }
 
-  /** The listener closes. An idle session ends at once, another after its message. */
+  /** The listener closes. An idle session ends at once, another after its message, or when its client is silent. */
   shutDown(): void {
-    if (!this.idle || this.#ended) return;
-    this.#sendAway(REFUSALS.shuttingDown, 'Idle');
+    if (this.#ended) return;
+    if (this.idle) this.#sendAway(REFUSALS.shuttingDown, 'Idle');
+    else if (!this.#busy)
+      this.deadlineMs = Math.min(this.deadlineMs, this.#context.nowMs() + CLOSING_TIMEOUT_MS);
   }
 
   #run(chunk: Buffer): void {
@@ -151,6 +156,8 @@ export class SmtpSession {
     else if (!this.#reader.inside) this.deadlineMs = now + limits.idleTimeoutMs;
     // Begun but not finished: octets that trickle in do not prolong it.
     else this.deadlineMs = Math.min(this.deadlineMs, now + limits.commandTimeoutMs);
+    if (this.#context.closing && !this.#busy)
+      this.deadlineMs = Math.min(this.deadlineMs, now + CLOSING_TIMEOUT_MS);
   }
 
   /** What was awaited is there: the input that came meanwhile is run. */
