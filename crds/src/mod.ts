@@ -23,6 +23,7 @@ export {
   type PolicyExplanation,
   type RemovedLimit,
 } from './explain-policy.ts';
+export { type FieldRow, fieldRows, table } from './field-table.ts';
 export type { CompileInput } from './form-in-force.ts';
 export { canonicalAddress } from './ip-address.ts';
 export { LIMIT_FIELDS } from './limit.ts';
@@ -40,4 +41,5 @@ export {
 } from './resource.ts';
 export { API_GROUP, API_VERSION } from './resource-metadata.ts';
 export { type ParsedFile, parseResources, validateResource } from './resource-parser.ts';
+export { type FieldForm, type SchemaMember, schemaMember } from './schema-member.ts';
 export { type ShapingPolicy, shapingPolicySchema } from './shaping-policy.ts';

@@ -1,6 +1,5 @@
-import type { Problem } from '@sluice/crds';
+import { type Problem, schemaMember } from '@sluice/crds';
 import { z } from 'zod';
-import { schemaMember } from './schema-member.ts';
 import { fieldName, type YamlSource } from './yaml-source.ts';
 
 /** What a bound counts, where it is not the number itself. */

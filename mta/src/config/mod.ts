@@ -9,7 +9,6 @@ export type { LogFields, Logger } from './logger.ts';
 export { type Network, parseNetwork } from './network.ts';
 export type { ResourceSet } from './resource-set.ts';
 export type { ResourceState } from './resource-state.ts';
-export { type SchemaMember, schemaMember } from './schema-member.ts';
 export type * from './settings.ts';
 export { type LoadedSettings, loadSettings, type Surroundings, thisMachine } from './settings-file.ts';
 export { settingsPage } from './settings-page.ts';

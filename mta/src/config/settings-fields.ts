@@ -1,9 +1,8 @@
-import { formatDuration, parseDuration } from '@sluice/crds';
+import { type FieldForm, formatDuration, parseDuration } from '@sluice/crds';
 import { z } from 'zod';
 import { formatByteSize, parseByteSize } from './byte-size.ts';
 import { type HostPort, parseHostPort } from './host-port.ts';
 import { type Network, parseNetwork } from './network.ts';
-import type { FieldForm } from './schema-member.ts';
 
 /** Field that may be left out; never `undefined` inside. */
 export const optional = <T extends z.ZodType>(schema: T) => z.exactOptional(schema);

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { type SchemaMember, schemaMember } from './schema-member.ts';
+import { fieldRows, table } from '@sluice/crds';
 import { settingsSchema } from './settings-schema.ts';
 
 /** The text of docs/reference/settings.md, made from {@link settingsSchema}: every field, its form, its default. */
@@ -13,44 +12,15 @@ export function settingsPage(): string {
     'file. Durations are written as in Kubernetes (`30s`, `1h30m`), sizes as quantities (`64Mi`). A field that is not listed',
     'here is an error that names its line. `[]` marks the entries of a list.',
     '',
-    '| field | form | default | what it says |',
-    '|---|---|---|---|',
-    ...fieldRows(settingsSchema, ''),
+    ...table(
+      ['field', 'form', 'default', 'what it says'],
+      fieldRows(settingsSchema).map(({ path, form, fallback, description }) => [
+        `\`${path}\``,
+        form,
+        fallback,
+        description,
+      ]),
+    ),
     '',
   ].join('\n');
-}
-
-function fieldRows(schema: z.core.$ZodType, prefix: string): readonly string[] {
-  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => fieldRows(option, prefix));
-  if (!(schema instanceof z.ZodObject)) return [];
-  return Object.entries(schema.shape).flatMap(([name, outer]) => {
-    const member = schemaMember(outer);
-    const path = prefix === '' ? name : `${prefix}.${name}`;
-    const row = `| \`${path}\` | ${formOf(member)} | ${defaultOf(member)} | ${member.description} |`;
-    const { schema: inner } = member;
-    const below =
-      inner instanceof z.ZodArray ? fieldRows(inner.element, `${path}[]`) : fieldRows(inner, path);
-    return [row, ...below];
-  });
-}
-
-function formOf({ schema, form }: SchemaMember): string {
-  if (form !== undefined) return form.form;
-  if (schema instanceof z.ZodArray) return `list of ${formOf(schemaMember(schema.element))}`;
-  if (schema instanceof z.ZodEnum) return schema.options.map((value) => `\`${value}\``).join(' ');
-  if (schema instanceof z.ZodLiteral)
-    return [...schema.values].map((value) => `\`${String(value)}\``).join(' ');
-  if (schema instanceof z.ZodNumber) return `number ${schema.minValue}…${schema.maxValue}`;
-  if (schema instanceof z.ZodRecord) return 'names and texts';
-  if (schema instanceof z.ZodString) return 'text';
-  if (schema instanceof z.ZodUnion) return 'fields, by `type`';
-  return 'fields';
-}
-
-function defaultOf({ required, fallback, form }: SchemaMember): string {
-  if (required) return '**required**';
-  if (fallback === undefined) return '';
-  // The metadata's `show` belongs to this very schema, so it takes what the schema puts out.
-  const shown = form?.show === undefined ? fallback : form.show(fallback as never);
-  return `\`${typeof shown === 'string' ? shown : JSON.stringify(shown)}\``;
 }

@@ -1,5 +1,5 @@
+import { schemaMember } from '@sluice/crds';
 import { z } from 'zod';
-import { schemaMember } from '../config/mod.ts';
 import { EVENT_TYPES, mailEventSchema } from './event.ts';
 import { METRICS, type MetricDefinition } from './metric-table.ts';
 
