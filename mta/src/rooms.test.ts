@@ -17,11 +17,15 @@ const ROOM_LINES: readonly (readonly string[])[] = [
   ['queue'],
   ['shape'],
   ['spool'],
-  ['sign', 'secrets', 'config', 'sink', 'blast'],
+  ['sign', 'secrets', 'config', 'sink', 'blast', 'migrate'],
 ];
 
 /** Rooms of tools, not of the MTA: they know no other room, and only these know them. */
-const LEAVES: Readonly<Record<string, readonly string[]>> = { sink: ['commands'], blast: ['commands'] };
+const LEAVES: Readonly<Record<string, readonly string[]>> = {
+  sink: ['commands'],
+  blast: ['commands'],
+  migrate: ['commands'],
+};
 
 /** Which packages a package may import. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {

@@ -23,6 +23,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./diff.ts')).diff,
   },
   {
+    name: 'import',
+    summary: "Translate another mail system's settings",
+    load: async () => (await import('./import.ts')).importSettings,
+  },
+  {
     name: 'sink',
     summary: 'Run a host that takes mail as a provider does',
     load: async () => (await import('./sink.ts')).sink,
