@@ -9,6 +9,7 @@ import { validateResource } from './mod.ts';
 import { resourceSchema } from './resource-definition.ts';
 
 const TESTDATA = new URL('../testdata/', import.meta.url);
+const PROVIDERS = new URL('../providers/', import.meta.url);
 const SCHEMAS = { EgressPool: resourceSchema('EgressPool'), ShapingPolicy: resourceSchema('ShapingPolicy') };
 
 test('what is right in a file is right in a cluster: the CRD takes every right resource of the golden pairs', () => {
@@ -23,6 +24,16 @@ test('what is right in a file is right in a cluster: the CRD takes every right r
     }
   }
   assert.ok(taken > 100, `${taken}`);
+});
+
+test('the provider library can be applied: the CRD takes all of it', () => {
+  const files = readdirSync(PROVIDERS).filter((name) => name.endsWith('.yaml'));
+  assert.ok(files.length > 0);
+  for (const file of files) {
+    for (const document of parseAllDocuments(readFileSync(new URL(file, PROVIDERS), 'utf8'))) {
+      assert.deepEqual(faultsOf(SCHEMAS.ShapingPolicy, document.toJS()), [], file);
+    }
+  }
 });
 
 test('every right resource is right in a cluster, also as the operator reads it back with its defaults', () => {

@@ -62,6 +62,42 @@ test('one user who breaks a resource takes nothing from the others: all but its 
   );
 });
 
+test('a form has a hash of its own: an operator sees that pods run this resource, whatever the others say', () => {
+  fc.assert(
+    fc.property(resourceSet, fc.nat(), (resources, at) => {
+      fc.pre(resources.length > 0);
+      const target = resources[at % resources.length];
+      assert.ok(target);
+      const hashOf = (set: typeof resources, lastGood?: ReturnType<typeof compile>['lastGood']) =>
+        compile({ resources: set, ...(lastGood && { lastGood }) }).statuses.find(
+          (status) => status.kind === target.kind && status.name === target.name,
+        )?.formHash;
+      const own = hashOf(resources);
+      assert.match(own ?? '', /^[0-9a-f]{64}$/);
+      assert.equal(hashOf([target]), own, 'the others have no part in it');
+      const { resource } = target;
+      const labelled = { ...resource, metadata: { ...resource.metadata, labels: { team: 'mail' } } };
+      assert.equal(hashOf([{ ...target, resource: labelled }]), own, 'neither have labels');
+      const broken = { kind: target.kind, name: target.name, place: {}, problems: [PROBLEM] };
+      assert.equal(compile({ resources: [broken] }).statuses[0]?.formHash, undefined);
+      const { lastGood } = compile({ resources: [target] });
+      assert.equal(compile({ resources: [broken], lastGood }).statuses[0]?.formHash, own);
+      const changed =
+        resource.kind === 'EgressPool'
+          ? {
+              ...resource,
+              spec: {
+                ...resource.spec,
+                urgency: resource.spec.urgency === 'High' ? 'Normal' : 'High',
+              } as const,
+            }
+          : { ...resource, spec: { ...resource.spec, priority: resource.spec.priority + 1 } };
+      assert.notEqual(hashOf([{ ...target, resource: changed }]), own);
+    }),
+    RUNS,
+  );
+});
+
 const PROBLEM = {
   code: 'SLUICE_FIELD_UNKNOWN',
   file: 'a.yaml',

@@ -72,8 +72,14 @@ function statusesOf(forms: readonly ResourceForm[], config: EgressConfig): reado
     kind: form.kind,
     name: form.name,
     place: form.place,
+    ...(form.form === undefined ? {} : { formHash: formHash(form.form) }),
     conditions: conditionsOf(form, config, index, conflicts[form.kind].get(form.name) ?? []),
   }));
+}
+
+/** What tells a form from another; labels and annotations do not. */
+function formHash({ kind, metadata, spec }: Resource): string {
+  return contentHash({ kind, name: metadata.name, spec });
 }
 
 const ACCEPTED: Remark = { reason: 'Accepted', sentence: 'It is in force as it stands.' };

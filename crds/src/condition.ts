@@ -33,6 +33,8 @@ export interface ResourceStatus {
   readonly kind: ResourceKind;
   readonly name: string;
   readonly place: Place;
+  /** SHA-256 (hex) of kind, name and spec of the form in force, defaults filled in; absent = nothing of it is in force. */
+  readonly formHash?: string;
   /** `Accepted`, then `ResolvedRefs` if anything of it is in force, then `Conflicted` if it is. */
   readonly conditions: readonly Condition[];
 }

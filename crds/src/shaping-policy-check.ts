@@ -7,6 +7,7 @@ import { repeatedNames, repeatedValues } from './repeated-values.ts';
 import type { LayerSpec, ShapingPolicy } from './shaping-policy.ts';
 import { whenFields } from './when.ts';
 
+const WHEN_LISTS = ['pools', 'sources', 'groups', 'domains', 'tenants', 'campaigns', 'classes'] as const;
 const MATCH_LISTS = ['domains', 'domainSuffixes', 'mxSuffixes'] as const;
 
 /** What the schema of a ShapingPolicy cannot say. */
@@ -84,8 +85,9 @@ function checkWhen(
       ),
     ];
   }
-  if (per === undefined) return [];
-  return asked
+  const repeated = WHEN_LISTS.flatMap((list) => repeatedValues(when[list], [...path, list]));
+  if (per === undefined) return repeated;
+  const outside = asked
     .filter(({ field }) => !per.includes(field))
     .map(({ member, field }) =>
       contradiction(
@@ -94,6 +96,7 @@ function checkWhen(
         `Add ${field} to per, or remove it.`,
       ),
     );
+  return [...repeated, ...outside];
 }
 
 function contradiction(path: FieldPath, reason: string, cure: string): Finding {

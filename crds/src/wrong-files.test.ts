@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { formatProblem, parseResources } from './mod.ts';
 
@@ -325,6 +326,13 @@ const WRONG_FILES: readonly WrongFile[] = [
     ],
   },
   {
+    mistake: 'one tenant of a condition twice',
+    text: limits('{name: a, per: [Tenant], when: {tenants: [x, x]}, connections: 2}'),
+    told: [
+      'f.yaml:7:52: spec.default.limits[0].when.tenants[1] is "x" a second time. Remove it, or give it another value: entries of one list differ here.',
+    ],
+  },
+  {
     mistake: 'a target of another kind',
     text: policy('  targetRefs: [{kind: Service, name: main}]\n'),
     told: ['f.yaml:5:23: spec.targetRefs[0].kind must be EgressPool, not "Service". Write EgressPool.'],
@@ -489,7 +497,38 @@ const WRONG_FILES: readonly WrongFile[] = [
   },
 ];
 
-for (const { mistake, text, told } of WRONG_FILES) {
+/**
+ * Files with more wrong files: each begins with `# wrong: the mistake` and `# told: a message` for each message, then
+ * comes the text that is wrong, from its line 1.
+ */
+const TESTDATA = new URL('../testdata/wrong/', import.meta.url);
+const WRITTEN_OUT = readdirSync(TESTDATA).flatMap((file) =>
+  readFileSync(new URL(file, TESTDATA), 'utf8')
+    .split(/^# wrong: /m)
+    .slice(1)
+    .map((part): WrongFile => {
+      const lines = part.split('\n');
+      const told = lines.filter((line) => line.startsWith('# told: '));
+      return {
+        mistake: `${lines[0]} (${file})`,
+        text: lines.slice(1 + told.length).join('\n'),
+        told: told.map((line) => line.slice('# told: '.length)),
+      };
+    }),
+);
+const ALL = [...WRONG_FILES, ...WRITTEN_OUT];
+
+test('a hundred mistakes of one file each are told in one message each: none is accepted silently', () => {
+  const single = ALL.filter(({ told }) => told.length === 1);
+  assert.ok(single.length >= 100, `${single.length}`);
+  assert.equal(new Set(ALL.map(({ text }) => text)).size, ALL.length, 'no file is there twice');
+  assert.deepEqual(
+    ALL.filter(({ told }) => told.length === 0).map(({ mistake }) => mistake),
+    [],
+  );
+});
+
+for (const { mistake, text, told } of ALL) {
   test(`who writes ${mistake} is told where it is and what to do`, () => {
     const { resources, problems } = parseResources(text, 'f.yaml');
     assert.deepEqual(problems.map(formatProblem), told);
