@@ -49,7 +49,7 @@ export function policyTexts(
     const number = from / MAX_DESTINATIONS + 1;
     const metadata = { name: number === 1 ? name : `${name}-${number}` };
     const content: Draft = { apiVersion: API_VERSION, kind: 'ShapingPolicy', metadata, spec };
-    const head = from === 0 && Object.keys(layer).length > 0 ? [] : ['Translated by sluice import.'];
+    const head = ['Translated by sluice import.'];
     const text = resourceText({ content, head, comments, origins, origin: wide.origin }, omissions);
     if (text !== undefined) texts.push(text);
   }
