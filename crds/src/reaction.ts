@@ -60,6 +60,11 @@ const scaleFloor = expecting(z.union([rateBound.options[0], countBound.options[0
   example: '10/min',
 });
 
+const recoverPercent = expecting(z.int().min(101).max(MAX_RECOVER_PERCENT), {
+  expected: `a whole number from 101 to ${MAX_RECOVER_PERCENT}`,
+  example: '120',
+});
+
 const action = withRules(
   z.strictObject({
     type: z
@@ -77,10 +82,7 @@ const action = withRules(
           .describe(
             'Never less than this: a whole number for `Connections`, a rate otherwise. Absent = one connection, or one per period.',
           ),
-        recoverPercent: z
-          .int()
-          .min(101)
-          .max(MAX_RECOVER_PERCENT)
+        recoverPercent: recoverPercent
           .default(120)
           .describe(
             'Percent of what is in force that is given back at each step, up to the bound of the policy.',

@@ -23,7 +23,7 @@ function findingsOf(root: z.ZodType, value: unknown, issue: z.core.$ZodIssue): r
   const given = valueAt(value, path);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownField([...path, key], key, memberNames(schema)));
+      return issue.keys.map((key) => unknownField([...path, key], key, memberNames(schema), given));
     case 'invalid_key':
       return [
         invalid(path, 'a label key as Kubernetes has them', given, 'For example: plan.', String(path.at(-1))),
@@ -51,8 +51,13 @@ function findingsOf(root: z.ZodType, value: unknown, issue: z.core.$ZodIssue): r
   ];
 }
 
-function unknownField(path: FieldPath, name: string, known: readonly string[]): Finding {
-  const near = nearestName(name, known);
+/** Only a field that is not there yet can be the one that was meant. */
+function unknownField(path: FieldPath, name: string, known: readonly string[], given: unknown): Finding {
+  const present = Object.keys(Object(given));
+  const near = nearestName(
+    name,
+    known.filter((member) => !present.includes(member)),
+  );
   const cure = near === undefined ? `Remove it; known here: ${known.join(', ')}.` : `Did you mean "${near}"?`;
   return { code: 'SLUICE_FIELD_UNKNOWN', path, atKey: true, parameters: { name, cure } };
 }
@@ -63,6 +68,11 @@ function unknownValue(path: FieldPath, given: unknown, values: readonly string[]
   return invalid(path, known, given, `Write ${near ?? (values.length > 1 ? 'one of these' : known)}.`);
 }
 
+/** Lists at the top of a spec may go on in another resource; what one entry holds may not. */
+function splits(path: FieldPath): boolean {
+  return path.length === 2;
+}
+
 function wrongLength(
   path: FieldPath,
   given: unknown,
@@ -71,7 +81,10 @@ function wrongLength(
   const length = Array.isArray(given) ? given.length : 0;
   if (issue.code === 'too_big') {
     const expected = `a list of at most ${issue.maximum} items`;
-    return invalid(path, expected, given, 'Split the resource in two.', `one of ${length}`);
+    const cure = splits(path)
+      ? 'Split the resource in two.'
+      : 'Remove some; one selector can replace many names.';
+    return invalid(path, expected, given, cure, `one of ${length}`);
   }
   return invalid(
     path,
