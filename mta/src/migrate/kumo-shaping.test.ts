@@ -93,6 +93,20 @@ test('values that nobody can read are told, not guessed', () => {
   assert.deepEqual(reasons('default = 3\n"a.example" = "x"\n'), ['1 default', '2 a.example']);
 });
 
+test('a value past what Sluice allows goes alone and is told, the rest of its block stays', () => {
+  const text = '["a.example"]\nmax_deliveries_per_connection = 2000000\nconnection_limit = 3\n';
+  const translation = one(text);
+  const [destination] = policyIn(translation).spec.destinations ?? [];
+  assert.equal(destination?.limits?.[0]?.connections, 3);
+  assert.deepEqual(reasons(text), ['1 spec.destinations[0].session.messagesPerConnection']);
+});
+
+test('a rule that changes a limit works without anybody having set it: it gets the bound that KumoMTA has', () => {
+  const action = '{ SetConfig = { name = "connection_limit", value = 1 } }';
+  const text = `[["a.example".automation]]\nregex = "busy"\naction = ${action}\nduration = "1h"\n`;
+  assert.equal(policyIn(one(text)).spec.default?.limits?.[0]?.connections, 32);
+});
+
 test('a file with a syntax error is told with its line, and the others are translated', () => {
   const files = [
     { name: 'bad.toml', text: '["a.example"]\nconnection_limit = \n' },
