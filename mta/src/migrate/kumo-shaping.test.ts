@@ -101,6 +101,17 @@ test('a value past what Sluice allows goes alone and is told, the rest of its bl
   assert.deepEqual(reasons(text), ['1 spec.destinations[0].session.messagesPerConnection']);
 });
 
+test('of more rules than a layer can have those that fit stay, and each other one is told', () => {
+  const rule = '[[default.automation]]\nregex = "busy"\naction = "Suspend"\nduration = "1h"\n';
+  const translation = one(rule.repeat(70));
+  const kept = policyIn(translation).spec.default?.reactions?.length ?? 0;
+  assert.ok(kept > 1 && kept < 70, `${kept} are kept`);
+  assert.deepEqual(
+    translation.notTranslated.map(({ directive }) => directive),
+    Array.from({ length: 70 - kept }, (_, index) => `spec.default.reactions[${69 - index}]`),
+  );
+});
+
 test('a rule that changes a limit works without anybody having set it: it gets the bound that KumoMTA has', () => {
   const action = '{ SetConfig = { name = "connection_limit", value = 1 } }';
   const text = `[["a.example".automation]]\nregex = "busy"\naction = ${action}\nduration = "1h"\n`;

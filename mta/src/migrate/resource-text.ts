@@ -66,10 +66,13 @@ export function resourceText(draft: ResourceDraft, omissions: Omissions): string
     if ('resource' in result) return yamlOf(draft);
     const finding = result.findings[0];
     if (finding === undefined) return undefined;
-    const field = fieldName(finding.path);
-    const { what, cure } = errorText(finding.code, { field, ...finding.parameters });
-    omissions.add(originAt(draft, finding.path), field, `${what} ${cure}`);
-    if (!removeAt(draft.content, whole(finding.path))) return undefined;
+    const { what, cure } = errorText(finding.code, {
+      field: fieldName(finding.path),
+      ...finding.parameters,
+    });
+    const gone = whole(lastOf(draft.content, finding.path));
+    omissions.add(originAt(draft, gone), fieldName(gone), `${what} ${cure}`);
+    if (!removeAt(draft.content, gone)) return undefined;
   }
 }
 
@@ -108,6 +111,12 @@ function commentedPaths(spec: unknown): readonly Path[] {
 
 function commentOf(lines: readonly string[]): string {
   return lines.map((line) => ` ${line.replace(/\p{Cc}+/gu, ' ')}`).join('\n');
+}
+
+/** Of a list that is wrong as a whole, because it is too long, only the last entry has to go at a time. */
+function lastOf(content: Draft, path: Path): Path {
+  const value = valueAt(content, path);
+  return Array.isArray(value) && value.length > 1 ? [...path, value.length - 1] : path;
 }
 
 /** How much has to go with a field: half a reaction or a destination without its match would say something else. */
