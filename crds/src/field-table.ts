@@ -47,7 +47,7 @@ function formOf({ schema, form }: SchemaMember): string {
   if (form !== undefined) return form.form;
   // Every schema of zod is a ZodType; only the types of what it holds say less.
   const expectation = schema instanceof z.ZodType ? expectations.get(schema) : undefined;
-  if (expectation !== undefined) return expectation.expected.replace(/^an? /, '');
+  if (expectation !== undefined) return expectation.expected.replace(/^(an?|the) /, '');
   if (schema instanceof z.ZodArray)
     return `list of ${entriesOf(schema)}${formOf(schemaMember(schema.element))}`;
   if (schema instanceof z.ZodEnum) return schema.options.map((value) => `\`${value}\``).join(' ');
@@ -62,8 +62,10 @@ function formOf({ schema, form }: SchemaMember): string {
 
 /** `1…512 entries: `, if both are bounded. */
 function entriesOf(list: z.ZodArray): string {
-  const { minimum, maximum } = list._zod.bag;
-  return minimum === undefined || maximum === undefined ? '' : `${minimum}…${maximum} entries: `;
+  const checks = list.def.checks ?? [];
+  const min = checks.find((check) => check instanceof z.core.$ZodCheckMinLength)?._zod.def.minimum;
+  const max = checks.find((check) => check instanceof z.core.$ZodCheckMaxLength)?._zod.def.maximum;
+  return min === undefined || max === undefined ? '' : `${min}…${max} entries: `;
 }
 
 function fallbackOf({ required, fallback, form }: SchemaMember): string {

@@ -2,6 +2,7 @@
 export { canonicalJson, contentHash } from './canonical-json.ts';
 export { type Compiled, type CompileOptions, compile } from './compile.ts';
 export type { Condition, ConditionReason, ResourceStatus } from './condition.ts';
+export { conditionsPage } from './conditions-page.ts';
 export * from './defaults.ts';
 export { isDomainName, normalDomain, suffixesOf } from './domain-name.ts';
 export { formatDuration, parseDuration } from './duration.ts';
@@ -10,6 +11,7 @@ export type * from './effective-policy.ts';
 export type * from './egress-config.ts';
 export { parseEgressConfig } from './egress-config-schema.ts';
 export { type EgressPool, egressPoolSchema } from './egress-pool.ts';
+export { EGRESS_POOL_PAGE } from './egress-pool-page.ts';
 export { ERRORS, type ErrorCode, errorText, type Place, SluiceError } from './errors.ts';
 export { errorsPage } from './errors-page.ts';
 export { type BoundsExplanation, type ExplainedBound, explainBounds } from './explain-bounds.ts';
@@ -40,6 +42,8 @@ export {
   resourceKey,
 } from './resource.ts';
 export { API_GROUP, API_VERSION } from './resource-metadata.ts';
+export { resourcePage } from './resource-page.ts';
 export { type ParsedFile, parseResources, validateResource } from './resource-parser.ts';
 export { type FieldForm, type SchemaMember, schemaMember } from './schema-member.ts';
 export { type ShapingPolicy, shapingPolicySchema } from './shaping-policy.ts';
+export { SHAPING_POLICY_PAGE } from './shaping-policy-page.ts';

@@ -16,7 +16,7 @@ const MAX_NAMED = 5;
  * state `Disabled`, and a pod refuses a configuration in which it has another).
  */
 export function partialSupport(resource: Resource): readonly Remark[] {
-  const fields = new Set(resource.kind === 'EgressPool' ? poolFields(resource) : policyFields(resource));
+  const fields = unsupportedFields(resource);
   const sentences = [
     ...(fields.size === 0
       ? []
@@ -24,6 +24,11 @@ export function partialSupport(resource: Resource): readonly Remark[] {
     ...(resource.kind === 'EgressPool' ? unusedSources(resource) : []),
   ];
   return sentences.map((sentence) => ({ reason: 'PartiallySupported', sentence }));
+}
+
+/** Fields of a resource that this version does not carry out yet: `spec.urgency: High`, `spec.default.reactions`. */
+export function unsupportedFields(resource: Resource): ReadonlySet<string> {
+  return new Set(resource.kind === 'EgressPool' ? poolFields(resource) : policyFields(resource));
 }
 
 /** Whether this version can use a source without doing harm. */

@@ -1,4 +1,10 @@
-import { errorsPage } from '@sluice/crds';
+import {
+  conditionsPage,
+  EGRESS_POOL_PAGE,
+  errorsPage,
+  resourcePage,
+  SHAPING_POLICY_PAGE,
+} from '@sluice/crds';
 import { settingsPage } from './config/mod.ts';
 import { smtpRepliesPage } from './intake/mod.ts';
 import { eventsPage, metricsPage } from './report/mod.ts';
@@ -6,10 +12,13 @@ import { eventsPage, metricsPage } from './report/mod.ts';
 /** Generated pages under docs/reference: file name → text. Checked in; a test compares them with the code. */
 export function referencePages(): Readonly<Record<string, string>> {
   return {
+    'conditions.md': conditionsPage(),
+    'egresspool.md': resourcePage(EGRESS_POOL_PAGE),
     'errors.md': errorsPage(),
     'events.md': eventsPage(),
     'metrics.md': metricsPage(),
     'settings.md': settingsPage(),
+    'shapingpolicy.md': resourcePage(SHAPING_POLICY_PAGE),
     'smtp-replies.md': smtpRepliesPage(),
   };
 }
