@@ -29,6 +29,14 @@ interface Sharing {
   readonly holders: readonly Holder[];
 }
 
+/** Sharings whose holders have the same policies: what these say is compared once for all of them. */
+interface Kin {
+  readonly views: readonly PolicyView[];
+  readonly sharings: readonly Sharing[];
+  /** Limits of one counter, one per view, that have been compared: the default layer's come again at every destination. */
+  readonly compared: Set<string>;
+}
+
 /**
  * Counters that two pools bind differently; both pools are told, with the other's name. Looked for at the default layer and at
  * one claim of each destination, not at every combination of a Group with a domain.
@@ -36,12 +44,28 @@ interface Sharing {
 export function boundConflicts(config: EgressConfig, index: ConfigIndex): RemarksByName {
   const remarks = new Map<string, Remark[]>();
   const sharings = [allPools(config, index), ...sharedAddresses(config, index)].filter(mayDiffer);
+  if (sharings.length === 0) return remarks;
   const views = new Set(sharings.flatMap(({ holders }) => holders.map((holder) => holder.view)));
-  for (const probe of sharings.length === 0 ? [] : probesOf(views)) {
+  const kins = kinsOf(sharings, views);
+  const comparison = new BoundComparison();
+  for (const probe of probesOf(views)) {
     const bases = new Map([...views].map((view) => [view, index.baseFor(view, probe.domain, probe.hosts)]));
-    for (const sharing of sharings) compare(sharing, bases, probe, remarks);
+    for (const kin of kins) compare(kin, bases, probe, comparison, remarks);
   }
   return remarks;
+}
+
+function kinsOf(sharings: readonly Sharing[], views: ReadonlySet<PolicyView>): readonly Kin[] {
+  const numbers = new Map([...views].map((view, number) => [view, number]));
+  const groups = Map.groupBy(sharings, ({ about, holders }) => {
+    const own = new Set(holders.map(({ view }) => numbers.get(view)));
+    return `${about === ''} ${[...own].join()}`;
+  });
+  return [...groups.values()].map((group) => ({
+    views: [...new Set(group[0]?.holders.map(({ view }) => view))],
+    sharings: group,
+    compared: new Set<string>(),
+  }));
 }
 
 function allPools(config: EgressConfig, index: ConfigIndex): Sharing {
@@ -89,44 +113,94 @@ function probesOf(views: ReadonlySet<PolicyView>): readonly Probe[] {
 }
 
 function compare(
-  { about, holders }: Sharing,
+  { views, sharings, compared }: Kin,
   bases: ReadonlyMap<PolicyView, BasePolicy>,
   probe: Probe,
+  comparison: BoundComparison,
   remarks: Map<string, Remark[]>,
 ): void {
-  const counters = new Map<string, { readonly holder: Holder; readonly limit: EffectiveLimit }[]>();
-  for (const holder of holders) {
-    const policy = bases.get(holder.view)?.policy;
+  const ofSource = sharings[0]?.about !== '';
+  const counters = new Map<string, Map<PolicyView, EffectiveLimit>>();
+  for (const view of views) {
+    const policy = bases.get(view)?.policy;
     for (const limit of policy?.limits ?? []) {
-      if (limit.per.includes('Pool') || limit.per.includes('Source') !== (holder.source !== undefined))
-        continue;
+      if (limit.per.includes('Pool') || limit.per.includes('Source') !== ofSource) continue;
       // In another Group the counter that names it is another one; so it is with another `per`.
       const group = limit.per.includes('Group') ? policy?.group : '';
       const counter = `${limit.name} ${limit.per.join()} ${group}`;
       const known = counters.get(counter);
-      if (known === undefined) counters.set(counter, [{ holder, limit }]);
-      else known.push({ holder, limit });
+      if (known === undefined) counters.set(counter, new Map([[view, limit]]));
+      else known.set(view, limit);
     }
   }
-  for (const held of counters.values()) {
-    for (const { holder, limit } of held) {
-      const rival = held.find((other) => other.holder !== holder && !bindAlike(holder, limit, other));
-      if (rival === undefined) continue;
-      const what = about === '' ? `Limit "${limit.name}"` : `Limit "${limit.name}" of ${about}`;
-      const sentence = `${what} is set differently by EgressPool "${rival.holder.pools[0]}" for ${probe.where}; the smaller bound applies.`;
-      for (const pool of holder.pools) addRemark(remarks, pool, { reason: 'BoundsDiffer', sentence });
-    }
+  for (const limits of counters.values()) {
+    const [first] = limits.values();
+    if (first?.overrides.length === 0 && [...limits.values()].every((limit) => limit === first)) continue;
+    const key = views.map((view) => comparison.numberOf(limits.get(view))).join();
+    if (compared.has(key)) continue;
+    compared.add(key);
+    for (const sharing of sharings) compareHolders(sharing, limits, probe, comparison, remarks);
   }
 }
 
-function bindAlike(
-  holder: Holder,
-  limit: EffectiveLimit,
-  other: { readonly holder: Holder; readonly limit: EffectiveLimit },
-): boolean {
-  if (limit === other.limit && (limit.overrides.length === 0 || holder.source === other.holder.source))
-    return true;
-  return boundsSeenBy(limit, holder.source) === boundsSeenBy(other.limit, other.holder.source);
+function compareHolders(
+  { about, holders }: Sharing,
+  limits: ReadonlyMap<PolicyView, EffectiveLimit>,
+  probe: Probe,
+  comparison: BoundComparison,
+  remarks: Map<string, Remark[]>,
+): void {
+  const held = holders.flatMap((holder) => {
+    const limit = limits.get(holder.view);
+    return limit === undefined ? [] : [{ holder, limit }];
+  });
+  for (const { holder, limit } of held) {
+    const rival = held.find((other) => other.holder !== holder && !comparison.alike(holder, limit, other));
+    if (rival === undefined) continue;
+    const what = about === '' ? `Limit "${limit.name}"` : `Limit "${limit.name}" of ${about}`;
+    const sentence = `${what} is set differently by EgressPool "${rival.holder.pools[0]}" for ${probe.where}; the smaller bound applies.`;
+    for (const pool of holder.pools) addRemark(remarks, pool, { reason: 'BoundsDiffer', sentence });
+  }
+}
+
+/** Compares limits as sources meet them, and remembers what each came to. */
+class BoundComparison {
+  readonly #numbers = new Map<EffectiveLimit | undefined, number>();
+  readonly #seen = new Map<EffectiveLimit, Map<SourceConfig | undefined, string>>();
+
+  /** Equal numbers, equal objects. */
+  numberOf(limit: EffectiveLimit | undefined): number {
+    let number = this.#numbers.get(limit);
+    if (number === undefined) {
+      number = this.#numbers.size;
+      this.#numbers.set(limit, number);
+    }
+    return number;
+  }
+
+  alike(
+    holder: Holder,
+    limit: EffectiveLimit,
+    other: { readonly holder: Holder; readonly limit: EffectiveLimit },
+  ): boolean {
+    const { source } = other.holder;
+    if (limit === other.limit && (limit.overrides.length === 0 || holder.source === source)) return true;
+    return this.#boundsSeenBy(limit, holder.source) === this.#boundsSeenBy(other.limit, source);
+  }
+
+  #boundsSeenBy(limit: EffectiveLimit, source: SourceConfig | undefined): string {
+    let seen = this.#seen.get(limit);
+    if (seen === undefined) {
+      seen = new Map();
+      this.#seen.set(limit, seen);
+    }
+    let bounds = seen.get(source);
+    if (bounds === undefined) {
+      bounds = boundsSeenBy(limit, source);
+      seen.set(source, bounds);
+    }
+    return bounds;
+  }
 }
 
 /** A limit as one source meets it: its conditions on the source answered, so that equal texts bind the source alike. */

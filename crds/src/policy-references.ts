@@ -86,12 +86,15 @@ function lostReactions(
   views: readonly PolicyView[],
 ): readonly Remark[] {
   const layers = views.flatMap((view) => view.policies.flatMap(layersOf));
-  const reactions = layers.flatMap((layer) => layer.reactions ?? []);
+  const byName = Map.groupBy(
+    layers.flatMap((layer) => layer.reactions ?? []),
+    (reaction) => reaction.name,
+  );
   const limits = new Set(layers.flatMap((layer) => layer.limits ?? []).map((limit) => limit.name));
   return layersOf(policy)
     .flatMap((layer) => layer.reactions ?? [])
     .flatMap(({ name, state, match, actions }): readonly Remark[] => {
-      const others = reactions.filter((reaction) => reaction.name === name);
+      const others = byName.get(name) ?? [];
       const lacks = [
         ...(match === undefined && others.every((other) => other.match === undefined) ? ['match'] : []),
         ...(actions === undefined && others.every((other) => other.actions === undefined) ? ['actions'] : []),
