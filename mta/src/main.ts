@@ -11,9 +11,11 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-process.exitCode = await runCommandLine(process.argv.slice(2), {
+const exitCode = await runCommandLine(process.argv.slice(2), {
   commands: COMMANDS,
   version: packageJson.version,
   writeOut: (text) => process.stdout.write(text),
   writeErr: (text) => process.stderr.write(text),
 });
+// A command that did its work may still have set another code: `blast` when nothing was accepted.
+if (exitCode !== 0) process.exitCode = exitCode;

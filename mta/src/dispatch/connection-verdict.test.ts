@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { connectionsWanted, READY_PER_CONNECTION } from './connection-demand.ts';
 import { type ConnectionVerdict, connectionVerdict } from './connection-verdict.ts';
 
 const reply = { code: 421, enhanced: '', text: '', host: '' };
@@ -51,10 +50,3 @@ const cases: readonly [string, Parameters<typeof connectionVerdict>, ConnectionV
 for (const [title, input, expected] of cases) {
   test(title, () => assert.equal(connectionVerdict(...input), expected));
 }
-
-test('a site that has not answered gets one connection, however much mail waits for it', () => {
-  assert.equal(connectionsWanted(0, true), 0);
-  assert.equal(connectionsWanted(10_000, false), 1);
-  assert.equal(connectionsWanted(READY_PER_CONNECTION, true), 1);
-  assert.equal(connectionsWanted(READY_PER_CONNECTION + 1, true), 2);
-});

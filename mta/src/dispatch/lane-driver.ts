@@ -8,7 +8,7 @@ import { withheld } from './admission.ts';
 import type { Setback } from './attempts.ts';
 import type { CarriedUnit } from './carried-unit.ts';
 import { type CarryingSession, placeOf, SLOT_QUANTUM_MS } from './carrying-session.ts';
-import { connectionsWanted } from './connection-demand.ts';
+import { ConnectionDemand } from './connection-demand.ts';
 import { type Opening, openConnection } from './connection-opener.ts';
 import { connectionVerdict } from './connection-verdict.ts';
 import type { Destination } from './destinations.ts';
@@ -26,6 +26,7 @@ export class LaneDriver {
   readonly lane: LaneId;
   readonly pool: PoolConfig;
   readonly sessions = new Set<CarryingSession>();
+  readonly #demand = new ConnectionDemand();
   lastReply: Reply | undefined;
   /** The limit that held mail of this lane back last. */
   lastRefusal: Refusal | undefined;
@@ -134,7 +135,10 @@ export class LaneDriver {
     let entry: Entry | undefined = first;
     try {
       while (entry !== undefined && this.#offered !== undefined) {
+        const { clock } = this.#host.context;
+        const beganMs = clock.nowMs();
         const setback = await this.#host.attempt(session, this.#offered, entry);
+        this.#demand.observe(clock.nowMs() - beganMs);
         entry = undefined;
         if (setback === undefined) this.#worked(session);
         else this.#setBack(session, setback);
@@ -245,17 +249,14 @@ export class LaneDriver {
     const { queue, shaper, clock } = this.#host.context;
     const ready = queue.readyCount(this.lane);
     if (ready === 0) this.#sources.stopWaiting();
-    const wanted = connectionsWanted(ready, this.#site.answers);
+    const wanted = this.#demand.wanted(ready, this.#site.answers);
     let refusedBy = '';
     while (this.#connecting + this.sessions.size - this.#idle.length < wanted) {
       const unit = this.#peekUnit();
       const laneSource = unit === undefined ? undefined : this.#sourceFor(unit);
       if (unit === undefined || laneSource === undefined) return;
-      const slots = shaper.takeConnection(
-        unit.keys(laneSource.source, '').connection,
-        laneSource.connectionWaiter,
-        clock.nowMs(),
-      );
+      const { connection } = unit.keys(laneSource.source, '');
+      const slots = shaper.takeConnection(connection, laneSource.connectionWaiter, clock.nowMs());
       if (slots.granted) {
         this.#watch(this.#connect(laneSource, unit, slots));
         continue;
