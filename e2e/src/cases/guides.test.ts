@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { compile, formatProblem, parseResources } from '@sluice/crds';
+import { fileURLToPath } from 'node:url';
+import {
+  compile,
+  type EgressConfig,
+  effectivePolicy,
+  formatProblem,
+  parseResources,
+  selectPool,
+} from '@sluice/crds';
 import { loadSettings, type Settings } from '@sluice/mta/config';
 import { parse, stringify } from 'yaml';
 
 const GUIDE = new URL('../../../docs/guides/standalone.md', import.meta.url);
 /** Files that the guide makes by commands; what is in them does not matter to a check of the settings. */
 const MADE_BY_COMMANDS = ['tls/cert.pem', 'tls/key.pem', 'shop.password'];
+const TENANTS = 'sluice.yaml, three of 3,000 entries of spec.tenants';
 const ROUTE = 'sluice.yaml, one more entry of spec.routes';
 
 /** The YAML blocks of the guide by their first line, which is `# file name`. */
@@ -69,6 +79,88 @@ test('the resources of the standalone guide compile without a remark', () => {
       ['Accepted=True', 'ResolvedRefs=True'],
       name,
     );
+});
+
+/** Compiles files that a guide shows; fails with the words of the first problem, or of a condition that is not as good as can be. */
+function compiled(files: ReadonlyMap<string, string>): EgressConfig {
+  const parsed = Array.from(files, ([file, text]) => parseResources(text, file));
+  assert.deepEqual(
+    parsed.flatMap(({ problems }) => problems.map(formatProblem)),
+    [],
+  );
+  const { config, statuses } = compile({ resources: parsed.flatMap(({ resources }) => resources) });
+  const remarks = statuses.flatMap(({ name, conditions }) =>
+    conditions
+      .filter(({ reason }) => reason !== 'Accepted' && reason !== 'ResolvedRefs')
+      .map(({ message }) => `${name}: ${message}`),
+  );
+  assert.deepEqual(remarks, []);
+  return config;
+}
+
+const GMAIL = ['gmail-smtp-in.l.google.com'];
+
+function limitsAtGoogle(config: EgressConfig, pool: string): readonly string[] {
+  const { group, limits } = effectivePolicy(config, pool, 'gmail.com', GMAIL);
+  assert.equal(group, 'google');
+  return limits.map(({ name }) => name);
+}
+
+test("the company's guide loads and compiles without a remark: a newsletter leaves from its own addresses", () => {
+  const company = blocksOf(readFileSync(new URL('company.md', GUIDE), 'utf8'));
+  write('company.yaml', company.get('sluice.yaml') ?? '');
+  assert.deepEqual(
+    load('company.yaml').classes.map(({ name }) => name),
+    ['transactional', 'marketing'],
+  );
+  const config = compiled(new Map([...company].filter(([file]) => file.startsWith('resources/'))));
+  assert.equal(config.pools.flatMap(({ sources }) => sources).length, 4);
+  const facts = { tenant: '', tenantLabels: {}, fromDomain: 'company.example', recipientDomain: 'gmail.com' };
+  assert.equal(selectPool(config, { ...facts, class: 'marketing' }), 'marketing');
+  assert.equal(selectPool(config, { ...facts, class: '' }), 'transactional');
+  assert.deepEqual(limitsAtGoogle(config, 'transactional'), ['source-group']);
+});
+
+test("the ESP's guide is what its program writes, and compiles without a remark: 200 addresses, 12 pools, 3,000 tenants", () => {
+  const esp = new URL('esp/', GUIDE);
+  const target = join(directory, 'esp');
+  execFileSync(process.execPath, [fileURLToPath(new URL('generate.ts', esp)), target]);
+  const read = (file: string) => readFileSync(new URL(file, esp), 'utf8');
+  assert.equal(readFileSync(join(target, 'resources/pools.yaml'), 'utf8'), read('pools.yaml'));
+  const config = compiled(new Map(['pools.yaml', 'policies.yaml'].map((file) => [file, read(file)])));
+  assert.equal(config.pools.length, 12);
+  assert.equal(
+    new Set(config.pools.flatMap(({ sources }) => sources.map(({ address }) => address))).size,
+    200,
+  );
+  assert.deepEqual(limitsAtGoogle(config, 'new'), ['source-group', 'tenant', 'tenant-group']);
+
+  const { tenants } = load('esp/sluice.yaml');
+  assert.equal(tenants.length, 3_000);
+  const poolOf = (tenant: Settings['tenants'][number], mailClass: string) =>
+    selectPool(config, {
+      tenant: tenant.name,
+      tenantLabels: tenant.labels,
+      class: mailClass,
+      fromDomain: '',
+      recipientDomain: 'gmail.com',
+    }) ?? 'none';
+  const bulk = Map.groupBy(tenants, (tenant) => poolOf(tenant, 'bulk'));
+  assert.deepEqual(
+    [...bulk.keys()].sort(),
+    config.pools.map(({ name }) => name).filter((name) => name !== 'transactional' && name !== 'rest'),
+    'every pool has tenants, and nobody is left to the rest',
+  );
+  assert.ok(tenants.every((tenant) => poolOf(tenant, 'transactional') === 'transactional'));
+  const shown = parse(blocksOf(readFileSync(new URL('esp.md', GUIDE), 'utf8')).get(TENANTS) ?? '');
+  const named = shown.map(({ name }: { name: string }) => name);
+  assert.deepEqual(
+    parse(readFileSync(join(target, 'sluice.yaml'), 'utf8')).spec.tenants.filter(
+      ({ name }: { name: string }) => named.includes(name),
+    ),
+    shown,
+    'the entries that the guide shows are those that the program writes',
+  );
 });
 
 test('the resources at the top of the README compile without a remark', () => {
