@@ -9,11 +9,6 @@ export function fieldName(path: FieldPath): string {
   }, '');
 }
 
-/** The same without the index: `spec.sources[].weight`; what is true of every item of a list. */
-export function fieldPattern(path: FieldPath): string {
-  return fieldName(path).replace(/\[[0-9]+\]/g, '[]');
-}
-
 /** What is at a path; `undefined` = nothing. */
 export function valueAt(value: unknown, path: FieldPath): unknown {
   let current = value;

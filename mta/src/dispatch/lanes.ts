@@ -275,10 +275,6 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     return [...this.#retired, ...[...this.#lanes.values()].filter((lane) => !lane.quiet)];
   }
 
-  driverOf(lane: LaneId): Lane | undefined {
-    return this.#lanes.get(lane);
-  }
-
   #driver(lane: LaneId): Lane {
     const known = this.#lanes.get(lane);
     if (known !== undefined) return known;
