@@ -100,10 +100,10 @@ test('the version is that of the package', async () => {
   assert.deepEqual(await sluice(['--version']), { exitCode: 0, out: '9.9.9\n', err: '', seen: [] });
 });
 
-test('problems of a file are printed as file:line:column with their cure, exit code 3', async () => {
+test('problems of a file are printed as file:line:column with their cure, exit code 1', async () => {
   const thrown = new ProblemsFound([PROBLEM, { ...PROBLEM, line: 10, field: '' }]);
   const people = await sluice(['run', '--config', 'x'], thrown);
-  assert.equal(people.exitCode, 3);
+  assert.equal(people.exitCode, 1);
   assert.equal(
     people.err,
     [

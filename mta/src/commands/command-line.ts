@@ -72,7 +72,7 @@ function newProgram({ version, writeOut, writeErr }: CommandLineOptions): Comman
         '  $ sluice run --config sluice.yaml',
         '  $ sluice help run',
         '',
-        'Exit codes: 0 done, 1 failed, 2 wrong command line, 3 problems in the settings or resources.',
+        'Exit codes: 0 done, 1 problems in files or failed, 2 wrong command line.',
       ].join('\n'),
     );
 }

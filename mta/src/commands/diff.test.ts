@@ -132,7 +132,7 @@ test('directories are compared as sluice run reads them, an empty one and a sett
 
 test('files with mistakes are not compared: what would be in force is not known', async () => {
   const { exitCode, err, out } = await diffOf(OLD, OLD.replace('weight: 10', 'weight: 0'));
-  assert.equal(exitCode, 3);
+  assert.equal(exitCode, 1);
   assert.equal(out, '');
   assert.match(err, /^new\.yaml:9:\d+: spec\.sources\[0\]\.weight/);
 });

@@ -2,10 +2,8 @@
 export const EXIT_CODES = {
   /** Done, or help was asked for. */
   ok: 0,
-  /** It could not be done: an address is taken, a file cannot be written, a bug. */
+  /** Files have problems, which are listed; or it could not be done: an address is taken, a file cannot be written, a bug. */
   failed: 1,
   /** The command line is wrong. */
   usage: 2,
-  /** The settings or the resources have problems; they are listed. */
-  problems: 3,
 } as const;

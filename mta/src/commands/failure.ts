@@ -27,7 +27,7 @@ const PRINTED = new Set(['commander.help', 'commander.helpDisplayed', 'commander
 /** Says what a thrown value means to the user. What nobody foresaw is a bug and keeps its stack. */
 export function failureOf(error: unknown, program: string): Failure {
   if (error instanceof ProblemsFound) {
-    return { exitCode: EXIT_CODES.problems, complaints: error.told ? [] : error.problems };
+    return { exitCode: EXIT_CODES.failed, complaints: error.told ? [] : error.problems };
   }
   if (error instanceof SluiceError) {
     const { code, place, message, cure } = error;

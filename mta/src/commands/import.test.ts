@@ -37,7 +37,7 @@ test('a PowerMTA configuration is translated from the command line, for programs
 
 test('a script notices a file that cannot be read or parsed', async () => {
   const broken = await sluice(['import', 'kumo', `${root}broken.toml`], root);
-  assert.equal(broken.exitCode, 3);
+  assert.equal(broken.exitCode, 1);
   assert.match(broken.err, /broken\.toml:1: Nothing of this file is translated/);
   const missing = await sluice(['import', 'kumo', `${root}missing.toml`], root);
   assert.equal(missing.exitCode, 1);

@@ -15,7 +15,7 @@ export function importSettings(program: Command): void {
     .summary("Translate another mail system's settings")
     .description(
       'Prints resources on standard output and, on standard error, the list of what was not translated, with file, line and reason. ' +
-        'Exit code 3 if a file cannot be read as what it should be.',
+        'Exit code 1 if a file cannot be read as what it should be.',
     );
   group
     .command('kumo')

@@ -1,7 +1,7 @@
 import type { Problem } from '../config/mod.ts';
 
 /**
- * What a command throws when the user's files are wrong: ends it with the list of problems and exit code 3.
+ * What a command throws when the user's files are wrong: ends it with the list of problems and exit code 1.
  *
  * Example: `const loaded = loadSettings(file); if ('problems' in loaded) throw new ProblemsFound(loaded.problems)`
  */

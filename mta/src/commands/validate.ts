@@ -29,7 +29,7 @@ export function validate(program: Command): void {
     .description(
       'Lists every mistake in the files with its line, field and cure, and warns where resources refer to what is not there or contradict ' +
         'one another. All files are looked at together, as one MTA would read them; of a directory its *.yaml and *.yml files. ' +
-        'Exit code 3 if there is a mistake; warnings alone are 0.',
+        'Exit code 1 if there is a mistake; warnings alone are 0.',
     )
     .argument('<path...>', 'files and directories')
     .addHelpText(
