@@ -1,10 +1,10 @@
-import type { SourceConfig } from '@sluice/crds';
+import { effectivePolicy, type Facts, type SourceConfig } from '@sluice/crds';
 import type { UnitId, UnitKey } from '../queue/mod.ts';
 import type { Waiter } from '../shape/mod.ts';
 import type { Destination } from './destinations.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import type { Generation } from './generation.ts';
-import { type AttemptKeys, attemptKeys } from './limit-keys.ts';
+import { type AttemptKeys, attemptKeys, withHostLimits } from './limit-keys.ts';
 
 /** What the dispatcher knows of a unit that has mail to send now: its destination, its limits, and its place in the line for them. */
 export class CarriedUnit implements Waiter {
@@ -48,25 +48,31 @@ export class CarriedUnit implements Waiter {
     const id = `${source.name}\n${mxHost}`;
     const known = this.#keys.get(id);
     if (known !== undefined) return known;
-    const keys = attemptKeys(
-      this.destination.policy.limits,
-      {
-        pool: this.key.pool,
-        sourceAddress: source.address,
-        sourceName: source.name,
-        sourceLabels: source.labels,
-        site: this.destination.route.site,
-        group: this.destination.policy.group,
-        domain: this.key.domain,
-        mxHost,
-        tenant: this.key.tenant,
-        tenantLabels: this.#context.tenantLabels(this.key.tenant),
-        campaign: this.key.campaign,
-        class: this.key.class,
-      },
-      this.generation.number,
-    );
+    const keys = this.#resolve({
+      pool: this.key.pool,
+      sourceAddress: source.address,
+      sourceName: source.name,
+      sourceLabels: source.labels,
+      site: this.destination.route.site,
+      group: this.destination.policy.group,
+      domain: this.key.domain,
+      mxHost,
+      tenant: this.key.tenant,
+      tenantLabels: this.#context.tenantLabels(this.key.tenant),
+      campaign: this.key.campaign,
+      class: this.key.class,
+    });
     this.#keys.set(id, keys);
     return keys;
+  }
+  #resolve(facts: Facts): AttemptKeys {
+    const { config, number } = this.generation;
+    const own = attemptKeys(this.destination.policy.limits, facts, number);
+    if (facts.mxHost === '') return own;
+    // Without a domain nothing but the host's name decides.
+    const { group, limits } = effectivePolicy(config, facts.pool, '', [facts.mxHost]);
+    if (group === '' || group === facts.group) return own;
+    // Seen from that Group the host is a site of its own.
+    return withHostLimits(own, attemptKeys(limits, { ...facts, group, site: facts.mxHost }, number));
   }
 }

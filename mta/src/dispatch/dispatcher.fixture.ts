@@ -21,10 +21,11 @@ export interface PodSetup {
   readonly residentBytes?: number;
 }
 
-/** A pool `main` of these loopback addresses, and one policy for all mail. */
+/** A pool `main` of these loopback addresses, and one policy: for all mail, and for some destinations. */
 export function configOf(
   sources: readonly { readonly address: string; readonly state?: string }[],
   layer: Readonly<Record<string, unknown>> = {},
+  destinations: readonly unknown[] = [],
 ): EgressConfig {
   const apiVersion = 'sluice.email/v1alpha1';
   const documents = [
@@ -42,7 +43,12 @@ export function configOf(
         })),
       },
     },
-    { apiVersion, kind: 'ShapingPolicy', metadata: { name: 'default' }, spec: { default: layer } },
+    {
+      apiVersion,
+      kind: 'ShapingPolicy',
+      metadata: { name: 'default' },
+      spec: { default: layer, ...(destinations.length === 0 ? {} : { destinations }) },
+    },
   ];
   const parsed = parseResources(documents.map((each) => stringify(each)).join('---\n'), 'test.yaml');
   assert.deepEqual(parsed.problems, []);

@@ -123,6 +123,36 @@ test('the first MX host is down: the second one takes the mail in the same attem
   assert.deepEqual(pod.told('deferred'), []);
 });
 
+test("mail that falls to a backup host at another provider keeps that provider's limits", async (context) => {
+  const down = await new MailHost().listen();
+  await down.close();
+  const backup = await new MailHost({ finalDotMs: 20 }).listen('127.0.8.9');
+  context.after(() => backup.close());
+  const group = {
+    name: 'backup-provider',
+    match: { mxSuffixes: ['127.0.8.9'] },
+    limits: [{ name: 'source-group', per: ['Source', 'Group'], connections: 1, messageRate: '20/s' }],
+  };
+  const pod = podFor(context, {
+    config: configOf(ONE_SOURCE, {}, [group]),
+    routes: [
+      {
+        domain: 'a.example',
+        hosts: [
+          { host: '127.0.0.1', port: down.port, preference: 10 },
+          { host: '127.0.8.9', port: backup.port, preference: 20 },
+        ],
+      },
+    ],
+  });
+  const beganMs = performance.now();
+  for (const recipient of numbered(24, 'a.example')) await pod.send([recipient]);
+  await until('all are delivered', () => pod.told('delivered').length === 24);
+  assert.equal(backup.peak, 1, 'the site alone would have opened several');
+  // Three at once (a burst of 100 ms and one), the other 21 at 20/s; timers are a little early at most.
+  assert.ok(performance.now() - beganMs > 1_000, 'the rate of the Group of the host was kept');
+});
+
 test('all of a site is down: one message is charged with the attempt, the other 29 keep theirs', async (context) => {
   const down = await new MailHost().listen();
   await down.close();

@@ -62,3 +62,27 @@ export function attemptKeys(
     laneWide,
   };
 }
+
+/**
+ * The limits of a host that belongs to another Group than the destination, laid over the destination's own: mail that falls to a backup
+ * host at Google counts at Google (DESIGN §3). All of them are taken when the host is known. A counter that both name is taken once, as the
+ * destination states it.
+ *
+ * Example: `withHostLimits(attemptKeys(policy.limits, facts, 1), attemptKeys(google.limits, { ...facts, group: 'google', site: host }, 1))`
+ */
+export function withHostLimits(own: AttemptKeys, ofHost: AttemptKeys): AttemptKeys {
+  const beyond = (known: readonly KeySet[], more: readonly KeySet[]): readonly LimitKey[] => {
+    const ids = new Set(known.flatMap(({ keys }) => keys.map(({ id }) => id)));
+    return more.flatMap(({ keys }) => keys.filter(({ id }) => !ids.has(id)));
+  };
+  const connections = beyond([own.connection, own.host], [ofHost.connection, ofHost.host]);
+  const carrying = beyond([own.carrying], [ofHost.carrying]);
+  const transaction = beyond([own.transaction], [ofHost.transaction]);
+  return {
+    connection: own.connection,
+    host: { keys: [...own.host.keys, ...connections] },
+    carrying: carrying.length === 0 ? own.carrying : { keys: [...own.carrying.keys, ...carrying] },
+    transaction: { keys: [...own.transaction.keys, ...transaction] },
+    laneWide: new Set([...own.laneWide, ...ofHost.laneWide]),
+  };
+}

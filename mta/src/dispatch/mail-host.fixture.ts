@@ -32,8 +32,8 @@ export class MailHost {
     this.answers = answers;
   }
 
-  async listen(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  async listen(address = '127.0.0.1'): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, address, resolve));
     const bound = this.#server.address();
     if (typeof bound === 'object' && bound !== null) this.port = bound.port;
     return this;
