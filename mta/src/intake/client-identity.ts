@@ -54,7 +54,7 @@ export class ClientIdentity {
     const startTls = tls?.mode === 'StartTls' && this.tls === undefined ? '250-STARTTLS\r\n' : '';
     const auth = this.offered.auth ? '250-AUTH PLAIN LOGIN\r\n' : '';
     return (
-      `250-${hostname} greets ${name}\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n` +
+      `250-${hostname} greets ${name}\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n` +
       `250-ENHANCEDSTATUSCODES\r\n${startTls}${auth}250 SIZE ${this.offered.maxMessageBytes}\r\n`
     );
   }

@@ -19,6 +19,7 @@ const LF_OCTETS = Buffer.from('\n');
 const CR_OCTETS = Buffer.from('\r');
 const DOT_CR_OCTETS = Buffer.from('.\r');
 const DOT_CRLF_OCTETS = Buffer.from('.\r\n');
+const CRLF_OCTETS = Buffer.from('\r\n');
 
 /** Where the reader stands; `Dot` and `DotCr` hold back what may be the end of the data. */
 const Text = 0;
@@ -28,9 +29,10 @@ const Dot = 3;
 const DotCr = 4;
 
 /**
- * Reads the octets that follow DATA, in one pass: finds the end, takes off the dots of RFC 5321 §4.5.2, and checks what
+ * Reads the octets of a message, in one pass. After DATA: finds the end, takes off the dots of RFC 5321 §4.5.2, and checks what
  * may not be stored. The data ends at <CRLF>.<CRLF> and nowhere else, whatever the chunks look like and whichever bare CR
  * or LF stands around a dot, so nothing that another server takes for the end can smuggle a second message in.
+ * After BDAT ({@link withoutDots}) the same checks are made, dots mean nothing, and {@link finish} is the end.
  *
  * A chunk gives at most one piece, which is a part of the chunk itself: dots are closed up in place, octets are copied
  * only where `Normalize` inserts some. Keeps no reference to a chunk when `keeping` is false.
@@ -44,6 +46,7 @@ export class DataPhase {
   sizeBytes = 0;
   flaw: Flaw | undefined;
   readonly #normalize: boolean;
+  #dots = true;
   #keeping = true;
   #highBits = 0;
   #state = LineStart;
@@ -65,6 +68,28 @@ export class DataPhase {
   /** Some octet is above 127 (RFC 6152). */
   get eightBit(): boolean {
     return (this.#highBits & FOUR_TOP_BITS) !== 0;
+  }
+
+  /** The octets come with BDAT (RFC 3030 §2): a dot is a dot, and {@link feed} finds no end. */
+  withoutDots(): void {
+    this.#dots = false;
+  }
+
+  /**
+   * The last octet of a BDAT message was fed. A text whose last line lacks its CRLF gets it, as every server on the way that
+   * speaks DATA would do; RFC 6376 §3.4 signs as if it were there.
+   */
+  finish(): void {
+    if (this.#state === LineStart) return;
+    if (this.#state === AfterCr && !this.#normalize) {
+      this.flaw ??= 'bareCr';
+      return;
+    }
+    if (this.#state === Text && this.#lineOctets > MAX_LINE_OCTETS) this.flaw ??= 'longLine';
+    const missing = this.#state === AfterCr ? LF_OCTETS : CRLF_OCTETS;
+    this.sizeBytes += missing.length;
+    if (this.#keeping) this.pieces.push(missing);
+    this.#state = LineStart;
   }
 
   /** Forgets what was received; the rest is only read to find the end. */
@@ -151,7 +176,7 @@ export class DataPhase {
           index++;
         }
       } else if (state === LineStart) {
-        if (chunk[index] === DOT) {
+        if (this.#dots && chunk[index] === DOT) {
           this.#keep(index);
           this.#kept = ++index;
           lineStart = index;

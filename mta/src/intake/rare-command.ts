@@ -9,7 +9,6 @@ const FIXED_REPLIES: ReadonlyMap<string, RareReply> = new Map<string, RareReply>
   ['VRFY', successLine('verify')],
   ['HELP', successLine('help')],
   ['EXPN', REFUSALS.notImplemented],
-  ['BDAT', REFUSALS.notImplemented],
   ['TURN', REFUSALS.notImplemented],
   ['ETRN', REFUSALS.notImplemented],
 ]);

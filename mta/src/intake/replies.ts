@@ -68,7 +68,7 @@ export const REFUSALS = {
     'A command line with octets above 127 that are no UTF-8.',
   ),
   unknownCommand: reply(500, '5.5.2', 'Command not recognized', 'Unknown command.'),
-  notImplemented: reply(502, '5.5.1', 'Command not implemented', 'EXPN, BDAT, TURN, ETRN.'),
+  notImplemented: reply(502, '5.5.1', 'Command not implemented', 'EXPN, TURN, ETRN.'),
   badHello: reply(
     501,
     '5.5.4',
@@ -95,10 +95,37 @@ export const REFUSALS = {
     'Parameter not recognized or not implemented',
     'A parameter of MAIL or RCPT that EHLO did not offer.',
   ),
-  sayHello: reply(503, '5.5.1', 'Send EHLO first', 'MAIL or AUTH before EHLO or HELO.'),
+  sayHello: reply(
+    503,
+    '5.5.1',
+    'Send EHLO first',
+    'MAIL or AUTH before EHLO or HELO; BDAT and AUTH after HELO.',
+  ),
   nestedMail: reply(503, '5.5.1', 'Sender already given', 'MAIL, AUTH or STARTTLS inside a transaction.'),
-  needMail: reply(503, '5.5.1', 'Send MAIL first', 'RCPT without an accepted MAIL.'),
-  needRcpt: reply(503, '5.5.1', 'No valid recipients', 'DATA without an accepted RCPT.'),
+  needMail: reply(
+    503,
+    '5.5.1',
+    'Send MAIL first',
+    'RCPT, DATA or BDAT without an accepted MAIL, or after a refused BDAT.',
+  ),
+  needRcpt: reply(
+    503,
+    '5.5.1',
+    'No valid recipients',
+    'DATA or BDAT without an accepted RCPT; the octets of the BDAT are read and dropped.',
+  ),
+  badBdat: reply(
+    501,
+    '5.5.4',
+    'Syntax: BDAT octets [LAST]',
+    'BDAT without a number of octets. The session ends: what follows could not be told from commands.',
+  ),
+  insideChunks: reply(
+    503,
+    '5.5.1',
+    'Send BDAT with LAST, or RSET',
+    'RCPT or DATA between the chunks of a message (RFC 3030 §2).',
+  ),
   badSender: reply(
     501,
     '5.1.7',
@@ -267,6 +294,7 @@ export const SUCCESSES = {
   help: { line: '214 2.0.0 See RFC 5321', when: 'HELP.' },
   verify: { line: '252 2.1.5 Cannot verify, will accept mail and try', when: 'VRFY.' },
   challenge: { line: '334 {}', when: 'AUTH waits for a response.' },
+  chunk: { line: '250 2.0.0 {} octets received', when: 'BDAT without LAST.' },
   data: { line: '354 End data with <CR><LF>.<CR><LF>', when: 'DATA.' },
 } as const;
 

@@ -1,5 +1,6 @@
 import { AuthExchange, type AuthStep } from './auth-exchange.ts';
 import { checkMessage } from './checked-message.ts';
+import { type Chunk, parseBdat } from './chunk-command.ts';
 import { ClientIdentity } from './client-identity.ts';
 import { CommandReader } from './command-reader.ts';
 import type { Rejection } from './contract.ts';
@@ -41,6 +42,7 @@ export class SmtpSession {
   #auth: AuthExchange | undefined;
   #transaction: Transaction | undefined;
   #inData = false;
+  #chunk: Chunk | undefined;
   #dataEndsByMs = 0;
   /** Id of the message that `accept` decides on, `''` = none. */
   #offeredId = '';
@@ -109,7 +111,8 @@ export class SmtpSession {
   /** `deadlineMs` has passed. */
   timeOut(): void {
     if (this.#ended) return;
-    const timeout = this.#inData ? REFUSALS.dataTimeout : REFUSALS.commandTimeout;
+    const timeout =
+      this.#inData || this.#chunk !== undefined ? REFUSALS.dataTimeout : REFUSALS.commandTimeout;
     this.#sendAway(this.#context.closing ? REFUSALS.shuttingDown : timeout, 'Idle');
   }
 
@@ -132,6 +135,10 @@ export class SmtpSession {
         position = this.#receiveData(chunk, position);
         continue;
       }
+      if (this.#chunk !== undefined) {
+        position = this.#receiveChunk(this.#chunk, chunk, position);
+        continue;
+      }
       const line = this.#reader.read(chunk, position);
       position = this.#reader.next;
       if (line === undefined) return;
@@ -152,10 +159,13 @@ export class SmtpSession {
     const { limits } = this.#context;
     const now = this.#context.nowMs();
     if (this.#busy) this.deadlineMs = NO_DEADLINE;
-    else if (this.#inData) this.deadlineMs = Math.min(now + limits.commandTimeoutMs, this.#dataEndsByMs);
+    else if (this.#inData || this.#chunk !== undefined)
+      this.deadlineMs = Math.min(now + limits.commandTimeoutMs, this.#dataEndsByMs);
     else if (!this.#reader.inside) this.deadlineMs = now + limits.idleTimeoutMs;
     // Begun but not finished: octets that trickle in do not prolong it.
     else this.deadlineMs = Math.min(this.deadlineMs, now + limits.commandTimeoutMs);
+    if (this.#transaction?.inChunks && !this.#busy)
+      this.deadlineMs = Math.min(this.deadlineMs, this.#dataEndsByMs);
     if (this.#context.closing && !this.#busy)
       this.deadlineMs = Math.min(this.deadlineMs, now + CLOSING_TIMEOUT_MS);
   }
@@ -185,6 +195,8 @@ export class SmtpSession {
         return this.#rcpt(argument);
       case 'DATA':
         return this.#startData(argument);
+      case 'BDAT':
+        return this.#startChunk(argument);
       case 'EHLO':
       case 'HELO':
         return this.#sayHello(argument, verb === 'EHLO');
@@ -237,6 +249,7 @@ export class SmtpSession {
     const transaction = this.#transaction;
     // Commands that were sent in one group with a MAIL that is refused are no mistakes of their own.
     if (transaction === undefined) return this.#refuse(REFUSALS.needMail, 'Rcpt');
+    if (transaction.inChunks) return this.#error(REFUSALS.insideChunks, 'Rcpt');
     const address = parseRcpt(argument, transaction.smtputf8);
     if (!this.#identity.mayRelay) {
       const reply = typeof address === 'string' ? REFUSALS.relayDenied : address.refusal;
@@ -253,9 +266,9 @@ export class SmtpSession {
   #startData(argument: string): void {
     if (argument !== '') return this.#error(REFUSALS.noParameters, 'Data');
     const transaction = this.#transaction;
-    if (transaction === undefined) return this.#refuse(REFUSALS.needMail, 'Data');
-    if (transaction.recipients.length === 0)
-      return this.#refuse(REFUSALS.needRcpt, 'Data', transaction.sender);
+    if (transaction?.inChunks) return this.#error(REFUSALS.insideChunks, 'Data');
+    const refusal = this.#lacksForData();
+    if (refusal !== undefined) return this.#refuse(refusal, 'Data', transaction?.sender);
     this.#inData = true;
     this.#dataEndsByMs = this.#context.nowMs() + this.#context.limits.dataTotalTimeoutMs;
     this.#replies += SEND_DATA;
@@ -270,6 +283,48 @@ export class SmtpSession {
     this.#messages++;
     this.#offerMessage(transaction);
     return end;
+  }
+
+  #lacksForData(): Rejection | undefined {
+    if (this.#transaction === undefined) return REFUSALS.needMail;
+    return this.#transaction.recipients.length === 0 ? REFUSALS.needRcpt : undefined;
+  }
+
+  #startChunk(argument: string): void {
+    const command = parseBdat(argument);
+    if (command === undefined) return this.#sendAway(REFUSALS.badBdat, 'Data');
+    const refusal = this.#identity.offered.extensions ? this.#lacksForData() : REFUSALS.sayHello;
+    if (!this.#transaction?.inChunks)
+      this.#dataEndsByMs = this.#context.nowMs() + this.#context.limits.dataTotalTimeoutMs;
+    if (refusal === undefined) this.#transaction?.beginChunk();
+    this.#chunk = { left: command.octets, octets: command.octets, last: command.last, refusal };
+    if (command.octets === 0) this.#endChunk(this.#chunk);
+  }
+
+  #receiveChunk(chunk: Chunk, octets: Buffer, from: number): number {
+    const end = Math.min(octets.length, from + chunk.left);
+    chunk.left -= end - from;
+    if (chunk.refusal === undefined) {
+      const part = end === octets.length ? octets : octets.subarray(0, end);
+      this.#transaction?.receive(part, from, this.#context.limits.maxMessageBytes);
+    }
+    if (chunk.left === 0) this.#endChunk(chunk);
+    return end;
+  }
+
+  /** All octets of a BDAT are there. A chunk that is refused ends its transaction, so those behind it are refused too. */
+  #endChunk(chunk: Chunk): void {
+    this.#chunk = undefined;
+    const transaction = this.#transaction;
+    if (chunk.refusal !== undefined) return this.#refuse(chunk.refusal, 'Data', transaction?.sender);
+    if (transaction === undefined) throw new Error('a chunk without a transaction');
+    if (chunk.last) transaction.finishChunks();
+    else if (transaction.refusal === undefined) {
+      this.#replies += successLine('chunk', String(chunk.octets));
+      return;
+    }
+    this.#messages++;
+    this.#offerMessage(transaction);
   }
 
   #offerMessage(transaction: Transaction): void {

@@ -17,6 +17,7 @@ export class Transaction {
   refusal: Rejection | undefined;
   readonly #memory: ReceivingMemory;
   #charged = 0;
+  #chunks = 0;
   #seen: Set<string> | undefined;
 
   constructor(mail: MailCommand, memory: ReceivingMemory, bareLineEnding: BareLineEnding) {
@@ -43,6 +44,22 @@ export class Transaction {
     return this.#seen.has(address);
   }
 
+  /** BDAT has begun: no more recipients, and no DATA, until the message is over (RFC 3030 §2). */
+  get inChunks(): boolean {
+    return this.#chunks > 0;
+  }
+
+  /** Another BDAT begins. */
+  beginChunk(): void {
+    if (this.#chunks++ === 0) this.data.withoutDots();
+  }
+
+  /** The last chunk is there. */
+  finishChunks(): void {
+    this.data.finish();
+    this.#check(Number.POSITIVE_INFINITY);
+  }
+
   /** Takes octets of the message and counts them. Returns the index behind the end of the data, -1 = more to come. */
   receive(chunk: Buffer, from: number, maxMessageBytes: number): number {
     const { data } = this;
@@ -50,13 +67,19 @@ export class Transaction {
     const end = data.feed(chunk, from);
     if (this.refusal !== undefined) return end;
     this.#charged += this.#memory.charge(data.sizeBytes - before);
+    this.#check(maxMessageBytes);
+    return end;
+  }
+
+  #check(maxMessageBytes: number): void {
+    const { data } = this;
+    if (this.refusal !== undefined) return;
     if (data.flaw !== undefined) this.refusal = REFUSALS[data.flaw];
     else if (data.sizeBytes > maxMessageBytes) this.refusal = REFUSALS.tooLarge;
     else if (this.#memory.exceeded) this.refusal = REFUSALS.memory;
-    else return end;
+    else return;
     data.discard();
     this.release();
-    return end;
   }
 
   /** Gives back all memory that was charged; may be called again. */
