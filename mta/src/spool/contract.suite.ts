@@ -52,6 +52,14 @@ export function spoolContract(name: string, open: () => Promise<OpenedSpool>): v
         sender: '',
         recipients: ['"a b"@x.example', 'ü@exämple.example'],
         smtputf8: true,
+        statusRequest: {
+          ret: 'HDRS',
+          envelopeId: 'a+2Bb',
+          recipients: [
+            { notify: 'SUCCESS,DELAY', originalRecipient: 'rfc822;a+2Bb@x.example' },
+            { notify: '', originalRecipient: '' },
+          ],
+        },
       });
       const body = [Buffer.from('Subject: x\r\n\r\n'), Buffer.from([0xff, 0x00, 0x80]), Buffer.from('\r\n')];
       const reference = stored(await spool.append(envelope, body));
@@ -141,6 +149,21 @@ export function spoolContract(name: string, open: () => Promise<OpenedSpool>): v
       const bare: GroupState = { pending: [0], attempts: 4, nextAttemptAtMs: 1, lastSource: '' };
       await again.record([deferred(reference, 0, bare)]);
       assert.deepEqual((await collect((await reopen()).replay()))[0]?.live, new Map([[0, bare]]));
+    });
+
+    kept('a report that is owed to the sender outlives the process', async ({ spool, reopen }) => {
+      const reference = stored(await spool.append(envelopeOf(), bodyOf(1, 10)));
+      const reply = { code: 550, enhanced: '5.1.1', text: 'no such user', host: 'mx.example' };
+      const owing: GroupState = {
+        pending: [],
+        attempts: 1,
+        nextAttemptAtMs: 0,
+        lastSource: 'ip-1',
+        owed: [{ action: 'failed', recipients: [0], reply, atMs: 1_780_000_000_000 }],
+        toldOfDelay: true,
+      };
+      await spool.record([deferred(reference, 0, owing)]);
+      assert.deepEqual((await collect((await reopen()).replay()))[0]?.live, new Map([[0, owing]]));
     });
 
     kept(

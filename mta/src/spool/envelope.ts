@@ -1,3 +1,5 @@
+import type { DeliveryStatusRequest } from './delivery-status-request.ts';
+
 /**
  * What Sluice knows of a message besides its bytes: the SMTP envelope (RFC 5321 §2.3.1) and what
  * queueing needs. Stored once, never changed. Everything that changes is in {@link GroupState}.
@@ -28,6 +30,8 @@ export interface Envelope {
   readonly smtputf8: boolean;
   /** Where it came from, for events: `smtp [192.0.2.1] user=alice`. */
   readonly origin: string;
+  /** Absent = nothing was said about reports (RFC 3461): most mail. */
+  readonly statusRequest?: DeliveryStatusRequest;
 }
 
 /** RFC 5322 bytes, CRLF line ends, in as many pieces as it was received in (they are never joined on the way). */

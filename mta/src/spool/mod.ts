@@ -1,8 +1,21 @@
 /** The spool: where accepted mail lives until its last recipient has a final outcome. */
+export {
+  type DeliveryStatusRequest,
+  decodeXtext,
+  encodeXtext,
+  NOTHING_ASKED,
+  type RecipientStatusRequest,
+} from './delivery-status-request.ts';
 export type { Envelope, MessageBody } from './envelope.ts';
 export { idCheck } from './id-check.ts';
 export { newMessageId } from './message-id.ts';
-export { domainOf, type GroupState, type RecipientGroup, recipientGroups } from './recipient-group.ts';
+export {
+  domainOf,
+  type GroupState,
+  type OwedReport,
+  type RecipientGroup,
+  recipientGroups,
+} from './recipient-group.ts';
 export { MAX_REPLY_TEXT, type Reply } from './reply.ts';
 export type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
 export { openSqliteSpool, type SqliteSpoolOptions } from './sqlite-spool.ts';

@@ -16,7 +16,10 @@ export interface RecipientGroup {
 
 /** What has happened to a recipient group so far; durable after every attempt. */
 export interface GroupState {
-  /** Recipients that still wait for a final outcome: indexes into {@link Envelope.recipients}, ascending, never empty. */
+  /**
+   * Recipients that still wait for a final outcome: indexes into {@link Envelope.recipients}, ascending. Empty only while reports are owed:
+   * then nothing of the group is sent any more.
+   */
   readonly pending: readonly number[];
   /** Attempts made (an attempt = a connection was tried or a transaction begun; waiting for a limit is none). */
   readonly attempts: number;
@@ -25,6 +28,22 @@ export interface GroupState {
   readonly lastReply?: Reply;
   /** Name of the egress source of the last attempt, `''` when none was chosen yet. */
   readonly lastSource: string;
+  /** Facts that the sender is to be told and has not been told yet; they outlive the process, so that no report is lost. */
+  readonly owed?: readonly OwedReport[];
+  /** The sender was told that the group is late; he is told once. */
+  readonly toldOfDelay?: true;
+}
+
+/** What became of some recipients of a group, with all that a report to the sender says of it (RFC 3464). */
+export interface OwedReport {
+  readonly action: 'failed' | 'delayed' | 'relayed';
+  /** Indexes into {@link Envelope.recipients}, ascending. */
+  readonly recipients: readonly number[];
+  readonly reply: Reply;
+  /** Wall time of the attempt, milliseconds. */
+  readonly atMs: number;
+  /** `delayed`: wall time at which Sluice gives up, milliseconds. */
+  readonly untilMs?: number;
 }
 
 /** The lower-case domain of a forward-path: `user@Example.COM` → `example.com`. An address literal keeps its brackets. */
