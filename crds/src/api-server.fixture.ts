@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parseDuration } from './duration.ts';
+import { isCalendarDate } from './schema-fields.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 
 /**
@@ -79,6 +80,7 @@ function* checkValue(
     if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value))
       yield `${path}: pattern`;
     if (schema.enum !== undefined && !schema.enum.includes(value)) yield `${path}: enum`;
+    if (schema.format === 'date' && !isCalendarDate(value)) yield `${path}: no date`;
   }
   if (typeof value === 'number') {
     if (value < (schema.minimum ?? Number.NEGATIVE_INFINITY)) yield `${path}: too small`;

@@ -105,6 +105,16 @@ const WRONG: readonly (readonly [string, object, string])[] = [
     'spec.sources[0].warmup.schedule: custom is there with',
   ],
   [
+    'a day that the calendar does not have',
+    pool({ sources: [{ ...SOURCE, warmup: { startDate: '2026-02-30', schedule: { type: 'Brisk' } } }] }),
+    'spec.sources[0].warmup.startDate: no date',
+  ],
+  [
+    'a name in EHLO that no host can have',
+    pool({ sources: [{ ...SOURCE, ehlo: 'out_1.example' }] }),
+    'spec.sources[0].ehlo: pattern',
+  ],
+  [
     'a condition outside per',
     policy({ limits: [{ ...LIMIT, when: { tenants: ['x'] } }] }),
     'spec.default.limits[0]: when asks about Tenant',

@@ -2,6 +2,10 @@
 export const DOMAIN_PATTERN =
   /^([a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?$/;
 
+/** A host name, as EHLO takes it: letters, digits and hyphens only, no underscore. RFC 5321 §4.1.2 "Domain", in lower case. */
+export const HOST_NAME_PATTERN =
+  /^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
 export const MAX_DOMAIN_LENGTH = 253;
 
 export function isDomainName(text: string): boolean {

@@ -6,6 +6,7 @@ import {
   count,
   domainName,
   entryName,
+  hostName,
   ipAddress,
   labelSelector,
   labels,
@@ -38,7 +39,7 @@ const source = withRules(
     address: ipAddress.describe(
       'The PUBLIC address that the receiver sees: the identity of its counters, in every pool that lists it.',
     ),
-    ehlo: domainName.describe('Name said in EHLO; it should resolve to `address` and back.'),
+    ehlo: hostName.describe('Name said in EHLO; it should resolve to `address` and back.'),
     weight: count(MAX_WEIGHT).default(1).describe('Share of the mail, relative to the other sources.'),
     state: z
       .enum(['Active', 'Draining', 'Disabled'])

@@ -2,7 +2,7 @@ import { domainToASCII } from 'node:url';
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { notEmpty, withRules } from './cel-rule.ts';
-import { DOMAIN_PATTERN, isDomainName, MAX_DOMAIN_LENGTH } from './domain-name.ts';
+import { DOMAIN_PATTERN, HOST_NAME_PATTERN, isDomainName, MAX_DOMAIN_LENGTH } from './domain-name.ts';
 import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts';
 import { expecting } from './expectation.ts';
 import { canonicalAddress } from './ip-address.ts';
@@ -66,6 +66,17 @@ export const domainName = expecting(z.string().max(MAX_DOMAIN_LENGTH).regex(DOMA
   },
 });
 
+/** What is said in EHLO: receivers refuse names that no host can have, underscores before all. RFC 5321 §4.1.1.1. */
+export const hostName = expecting(z.string().max(MAX_DOMAIN_LENGTH).regex(HOST_NAME_PATTERN), {
+  expected: 'a host name of lower-case letters, digits, hyphens and dots, without final dot',
+  example: 'out1.example.com',
+  suggest: (given) => {
+    if (typeof given !== 'string') return undefined;
+    const ascii = domainToASCII(given.replace(/\.$/, '').replaceAll('_', '-'));
+    return ascii.length <= MAX_DOMAIN_LENGTH && HOST_NAME_PATTERN.test(ascii) ? ascii : undefined;
+  },
+});
+
 export const ipAddress = expecting(
   withRules(
     z
@@ -92,16 +103,14 @@ export const hostOrAddress = expecting(
   { expected: 'a host name in lower case or an IP address', example: 'egress-a.mail.svc' },
 );
 
-/** A day, `YYYY-MM-DD`, that the calendar has. */
+/** A day, `YYYY-MM-DD`, that the calendar has. The API server knows the format `date` itself, so it costs no rule there. */
 export const calendarDate = expecting(
   z
     .string()
     .max(10)
     .regex(/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/)
-    .refine((text) => {
-      const date = new Date(`${text}T00:00:00Z`);
-      return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
-    }),
+    .refine(isCalendarDate)
+    .meta({ format: 'date' }),
   { expected: 'a date YYYY-MM-DD', example: '2026-12-01' },
 );
 
@@ -227,6 +236,12 @@ export const labelSelector = z.strictObject({
 /** A list with at least one item and a bounded length. */
 export function listOf<S extends z.ZodType>(item: S, max: number = MAX_LIST_LENGTH) {
   return z.array(item).min(1).max(max);
+}
+
+/** Whether the calendar has the day `YYYY-MM-DD`: no 30 February. */
+export function isCalendarDate(text: string): boolean {
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
 function asText(given: unknown): string | undefined {

@@ -5,7 +5,7 @@ import type { CelRule } from './cel-rule.ts';
 export interface StructuralSchema {
   readonly description?: string;
   readonly type?: 'object' | 'array' | 'string' | 'integer';
-  readonly format?: 'int32' | 'int64' | 'date-time';
+  readonly format?: 'int32' | 'int64' | 'date' | 'date-time';
   readonly default?: unknown;
   readonly enum?: readonly string[];
   readonly minimum?: number;

@@ -174,6 +174,13 @@ const WRONG_FILES: readonly WrongFile[] = [
     ],
   },
   {
+    mistake: 'an underscore in the name said in EHLO',
+    text: pool('  sources: [{name: ip-1, address: 192.0.2.10, ehlo: out_1.example}]\n'),
+    told: [
+      'f.yaml:5:53: spec.sources[0].ehlo must be a host name of lower-case letters, digits, hyphens and dots, without final dot, not "out_1.example". Write out-1.example.',
+    ],
+  },
+  {
     mistake: 'a weight beyond the bound',
     text: pool('  sources: [{name: ip-1, address: 192.0.2.10, ehlo: a.example, weight: 1001}]\n'),
     told: [
