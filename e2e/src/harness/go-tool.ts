@@ -1,0 +1,113 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** A program of `e2e/tools`: its folder, and the Go package that it is built from. */
+export interface GoTool {
+  readonly name: string;
+  readonly module: string;
+  readonly package: string;
+}
+
+export const NATS_SERVER: GoTool = {
+  name: 'nats-server',
+  module: 'github.com/nats-io/nats-server/v2',
+  package: 'github.com/nats-io/nats-server/v2',
+};
+
+/** The command line of NATS: no test needs it, people do. */
+export const NATS_CLI: GoTool = {
+  name: 'nats',
+  module: 'github.com/nats-io/natscli',
+  package: 'github.com/nats-io/natscli/nats',
+};
+
+/** From this version on Go fetches the toolchain that a `go.mod` names. */
+const LEAST_GO_MINOR = 21;
+
+const TOOLS = fileURLToPath(new URL('../../tools/', import.meta.url));
+const CACHE = fileURLToPath(new URL('../../../.cache/tools/', import.meta.url));
+
+/** Where the program is, or why it is not there. */
+export type FoundTool = { readonly path: string } | { readonly missing: string };
+
+/** The program if it was built before; never builds. */
+export function builtTool(tool: GoTool): FoundTool {
+  const path = pathOf(tool);
+  if (existsSync(path)) return { path };
+  const go = goProblem();
+  return { missing: go ?? `${tool.name} is not built: npm run tools` };
+}
+
+/**
+ * The program, built now if need be; says on standard error what it does, as a first build takes a minute.
+ *
+ * Example: `const found = await goTool(NATS_SERVER); if ('missing' in found) return;`
+ */
+export async function goTool(tool: GoTool): Promise<FoundTool> {
+  const built = builtTool(tool);
+  if ('path' in built) return built;
+  const problem = goProblem();
+  if (problem !== undefined) return { missing: problem };
+  const path = pathOf(tool);
+  const startMs = performance.now();
+  process.stderr.write(`building ${tool.name} ${versionOf(tool)} …\n`);
+  // Tests in several processes may build at once: each into a place of its own, the last to finish wins.
+  const directory = `${path}.${process.pid}`;
+  mkdirSync(directory, { recursive: true });
+  try {
+    const failure = await build(tool, `${directory}/${tool.name}`);
+    if (failure !== undefined) return { missing: `${tool.name} does not build: ${failure}` };
+    renameSync(`${directory}/${tool.name}`, path);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  process.stderr.write(`built ${tool.name} in ${Math.round((performance.now() - startMs) / 1000)} s\n`);
+  return { path };
+}
+
+function pathOf(tool: GoTool): string {
+  return `${CACHE}${tool.name}-${versionOf(tool)}-${process.platform}-${process.arch}/${tool.name}`;
+}
+
+/** The version that the folder's `go.mod` pins. */
+function versionOf(tool: GoTool): string {
+  const text = readFileSync(`${TOOLS}${tool.name}/go.mod`, 'utf8');
+  const line = text.split('\n').find((each) => each.trim().startsWith(`${tool.module} v`));
+  const version = line?.trim().split(' ')[1];
+  if (version === undefined) throw new Error(`e2e/tools/${tool.name}/go.mod does not name ${tool.module}`);
+  return version;
+}
+
+/** Why nothing can be built here; `undefined` = it can. */
+function goProblem(): string | undefined {
+  let text: string;
+  try {
+    text = execFileSync('go', ['env', 'GOVERSION'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  } catch {
+    return 'there is no Go toolchain (Debian package golang-go)';
+  }
+  const minor = Number(/^go1\.(\d+)/.exec(text)?.[1]);
+  return minor >= LEAST_GO_MINOR ? undefined : `Go is ${text.trim()}, 1.${LEAST_GO_MINOR} is the least`;
+}
+
+function build(tool: GoTool, output: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const child = spawn('go', ['build', '-trimpath', '-buildvcs=false', '-o', output, tool.package], {
+      cwd: `${TOOLS}${tool.name}`,
+      env: { ...process.env, GOTOOLCHAIN: 'auto', CGO_ENABLED: '0' },
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
+    let last = '';
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      last = line;
+      process.stderr.write(`  ${line}\n`);
+    });
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code) => resolve(code === 0 ? undefined : last || `go ended with ${code}`));
+  });
+}
