@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import {
   type HostPort,
   type Logger,
+  type SecretFiles,
   type Settings,
   type SmtpListenerSettings,
   watchResources,
@@ -23,17 +24,13 @@ import {
   monotonicWallClock,
 } from '../dispatch/mod.ts';
 import { dial } from '../egress/mod.ts';
-import {
-  type AcceptMessage,
-  passwordCheck,
-  type Rejection,
-  type SmtpListener,
-  startSmtpListener,
-} from '../intake/mod.ts';
+import { type AcceptMessage, type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
 import { createEventSink, createMetrics, type Metrics } from '../report/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
 import { openSqliteSpool } from '../spool/mod.ts';
+import { type FollowedListener, followListenerFiles } from './listener-files.ts';
+import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { Tenants } from './tenants.ts';
 
@@ -51,9 +48,9 @@ export interface Pod {
  *
  * @throws {SluiceError} for what the user can mend: a locked spool, an address in use, a certificate that cannot be read
  *
- * Example: `const pod = await startPod(settings, logger); await pod.drain();`
+ * Example: `const pod = await startPod(settings, secrets, logger); await pod.drain();`
  */
-export async function startPod(settings: Settings, logger: Logger): Promise<Pod> {
+export async function startPod(settings: Settings, secrets: SecretFiles, logger: Logger): Promise<Pod> {
   const metrics = createMetrics();
   const events = createEventSink({ settings: settings.events, logger });
   const tenants = new Tenants(settings);
@@ -103,9 +100,11 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
     return undefined;
   };
   const accept = acceptInto(dispatcher, metrics, logger);
-  const listeners: SmtpListener[] = [];
+  const listeners: (FollowedListener & { readonly running: SmtpListener })[] = [];
   for (const listener of settings.smtpListeners) {
-    const running = await startSmtpListener(listenerOptions(listener, tenants, settings, pressure), accept, {
+    const users = new ListenerUsers(listener.auth?.users ?? []);
+    const options = listenerOptions(listener, users, tenants, settings, pressure);
+    const running = await startSmtpListener(options, accept, {
       connectionOpened: () => metrics.clientConnected(),
       connectionClosed: () => metrics.clientDisconnected(),
       refused: (reply, mail) => {
@@ -128,9 +127,10 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
           'intake failed',
         ),
     });
-    listeners.push(running);
+    listeners.push({ settings: listener, running, users });
     logger.info({ listener: listener.name, address: running.address, port: running.port }, 'listening');
   }
+  const followed = followListenerFiles(listeners, secrets, logger);
   metrics.watch({
     queue: () => dispatcher.gauges(),
     spool: () => spool.usage(),
@@ -142,7 +142,9 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
     checks: [
       configurationCheck(() => resources.state),
       spoolCheck(() => spool.usage(), settings.spool.minFreeBytes),
-      listenerCheck(() => (draining ? [] : listeners.map(({ address, port }) => `${address}:${port}`))),
+      listenerCheck(() =>
+        draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
+      ),
       drainingCheck(() => draining),
     ],
     metrics,
@@ -155,9 +157,13 @@ export async function startPod(settings: Settings, logger: Logger): Promise<Pod>
     async drain() {
       const graceMs = settings.drainTimeoutMs;
       draining = true;
+      followed.close();
       logger.info({}, 'draining: no new mail, open transactions end');
       // Side by side: a client that drips its message and a provider that is slow share one grace. What is taken meanwhile is stored.
-      await Promise.all([...listeners.map((listener) => listener.close(graceMs)), dispatcher.drain(graceMs)]);
+      await Promise.all([
+        ...listeners.map(({ running }) => running.close(graceMs)),
+        dispatcher.drain(graceMs),
+      ]);
       router.close();
       resources.close();
       await spool.close();
@@ -203,17 +209,12 @@ function acceptInto(dispatcher: Dispatcher, metrics: Metrics, logger: Logger): A
 
 function listenerOptions(
   listener: SmtpListenerSettings,
+  users: ListenerUsers,
   tenants: Tenants,
   settings: Settings,
   pressure: () => Rejection | undefined,
 ): Parameters<typeof startSmtpListener>[0] {
   const { address, auth, tls, limits } = listener;
-  const users = new Map(
-    auth?.users.map((user) => [
-      user.username,
-      { username: user.username, tenant: user.tenant, checkPassword: passwordCheck(user.password) },
-    ]) ?? [],
-  );
   return {
     ...endpoint(address),
     hostname: listener.hostname,
@@ -222,7 +223,9 @@ function listenerOptions(
       : { tls: { mode: tls.mode, key: readFileSync(tls.keyFile), cert: readFileSync(tls.certificateFile) } }),
     ...(auth === undefined
       ? {}
-      : { auth: { findUser: (username) => users.get(username), requireTls: auth.requireTls === 'Enabled' } }),
+      : {
+          auth: { findUser: (username) => users.find(username), requireTls: auth.requireTls === 'Enabled' },
+        }),
     relayNetworks: listener.relayNetworks.map((network) => network.text),
     proxyNetworks: listener.proxyTrustedNetworks.map((network) => network.text),
     limits: {

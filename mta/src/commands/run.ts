@@ -29,7 +29,7 @@ export function run(program: Command): void {
       const logger = createLogger(loaded.settings.log);
       // Before mail moves: a signal that comes while the spool is read must not cut what is being sent by then.
       const stop = stopSignal();
-      const pod = await startPod(loaded.settings, logger);
+      const pod = await startPod(loaded.settings, loaded.secrets, logger);
       await stop;
       await pod.drain();
     });

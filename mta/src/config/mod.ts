@@ -10,7 +10,14 @@ export { type Network, parseNetwork } from './network.ts';
 export type { ResourceSet } from './resource-set.ts';
 export type { ResourceState } from './resource-state.ts';
 export type * from './settings.ts';
-export { type LoadedSettings, loadSettings, type Surroundings, thisMachine } from './settings-file.ts';
+export {
+  type LoadedSettings,
+  loadSettings,
+  type SecretFiles,
+  type Surroundings,
+  thisMachine,
+} from './settings-file.ts';
 export { settingsPage } from './settings-page.ts';
 export { unknownNames } from './unknown-names.ts';
+export { type FileWatch, watchFiles } from './watch-files.ts';
 export { type ResourceWatch, type WatchOptions, watchResources } from './watch-resources.ts';

@@ -20,7 +20,17 @@ export interface Surroundings {
   readonly dnsServers: readonly HostPort[];
 }
 
-export type LoadedSettings = { readonly settings: Settings } | { readonly problems: readonly Problem[] };
+export type LoadedSettings =
+  | { readonly settings: Settings; readonly secrets: SecretFiles }
+  | { readonly problems: readonly Problem[] };
+
+/** The files that a settings file names: users, passwords, keys. */
+export interface SecretFiles {
+  /** Absolute paths. */
+  readonly files: readonly string[];
+  /** The settings as they were written, with what these files hold now; `sluice.yaml` itself is not read again. */
+  readAgain(): { readonly settings: Settings } | { readonly problems: readonly Problem[] };
+}
 
 /**
  * Reads and checks `sluice.yaml`, the users and password files that it names included. Paths in it are relative to
@@ -38,13 +48,20 @@ export function loadSettings(file: string, surroundings: Surroundings = thisMach
   if ('problems' in parsed) return parsed;
   const checked = checkShape(parsed.source, settingsSchema);
   if ('problems' in checked) return checked;
-  return resolveSettings({
-    file: checked.value,
-    source: parsed.source,
-    directory: dirname(resolve(file)),
-    surroundings,
-    readText,
-  });
+  const files = new Set<string>();
+  const readAgain = (): ReturnType<SecretFiles['readAgain']> =>
+    resolveSettings({
+      file: checked.value,
+      source: parsed.source,
+      directory: dirname(resolve(file)),
+      surroundings,
+      readText(secret) {
+        files.add(secret);
+        return readText(secret);
+      },
+    });
+  const resolved = readAgain();
+  return 'problems' in resolved ? resolved : { ...resolved, secrets: { files: [...files], readAgain } };
 }
 
 /** The text of a file, or the error as a value. */
