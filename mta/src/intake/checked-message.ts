@@ -22,6 +22,7 @@ export function checkMessage(
     eightBit: data.eightBit,
     sender,
     recipients: transaction.recipients,
+    statusRequest: transaction.statusRequest,
     askedSmtputf8: transaction.smtputf8,
     origin: identity.origin,
     wallMs,

@@ -53,9 +53,10 @@ export class ClientIdentity {
     if (!extended) return `250 ${hostname}\r\n`;
     const startTls = tls?.mode === 'StartTls' && this.tls === undefined ? '250-STARTTLS\r\n' : '';
     const auth = this.offered.auth ? '250-AUTH PLAIN LOGIN\r\n' : '';
+    const dsn = this.offered.dsn ? '250-DSN\r\n' : '';
     return (
       `250-${hostname} greets ${name}\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n` +
-      `250-ENHANCEDSTATUSCODES\r\n${startTls}${auth}250 SIZE ${this.offered.maxMessageBytes}\r\n`
+      `250-ENHANCEDSTATUSCODES\r\n${dsn}${startTls}${auth}250 SIZE ${this.offered.maxMessageBytes}\r\n`
     );
   }
 
@@ -107,6 +108,7 @@ export class ClientIdentity {
     return {
       extensions,
       auth: auth !== undefined && (this.tls !== undefined || auth.requireTls === false),
+      dsn: extensions && this.#context.options.dsn === true,
       maxMessageBytes: this.#context.limits.maxMessageBytes,
     };
   }

@@ -92,6 +92,8 @@ export interface SmtpListenerOptions {
   };
   /** Decides the tenant of a message, or refuses it. Default: the user's tenant, else the header's. */
   readonly resolveTenant?: (facts: TenantFacts) => string | Rejection;
+  /** Offers DSN (RFC 3461). Default `false`: only who sends the reports may promise them. */
+  readonly dsn?: boolean;
   /** Asked at MAIL and before a message is accepted: `452 4.3.1` while disk or memory are low. */
   readonly pressure?: () => Rejection | undefined;
 }

@@ -1,6 +1,8 @@
+import { NOTHING_ASKED, type RecipientStatusRequest } from '../spool/mod.ts';
 import type { Rejection } from './contract.ts';
 import { type PathFlaw, parsePath } from './path-syntax.ts';
 import { REFUSALS } from './replies.ts';
+import { isEnvelopeId, notifyOf, originalRecipientOf } from './status-parameters.ts';
 
 /** An accepted MAIL command. */
 export interface MailCommand {
@@ -8,6 +10,17 @@ export interface MailCommand {
   /** SIZE (RFC 1870), 0 = not given. */
   readonly declaredBytes: number;
   readonly smtputf8: boolean;
+  /** RET (RFC 3461), `''` = not given. */
+  readonly ret: 'FULL' | 'HDRS' | '';
+  /** ENVID in xtext, `''` = not given. */
+  readonly envelopeId: string;
+}
+
+/** An accepted RCPT command. */
+export interface RcptCommand {
+  readonly address: string;
+  /** NOTIFY and ORCPT. */
+  readonly asked: RecipientStatusRequest;
 }
 
 /** What EHLO has offered to this client. */
@@ -15,11 +28,14 @@ export interface Offered {
   /** The client said EHLO, not HELO. */
   readonly extensions: boolean;
   readonly auth: boolean;
+  /** DSN (RFC 3461): RET, ENVID, NOTIFY and ORCPT are understood. */
+  readonly dsn: boolean;
   readonly maxMessageBytes: number;
 }
 
 /**
- * Reads the argument of MAIL (RFC 5321 §4.1.1.2): `FROM:<path>` and the parameters SIZE, BODY, SMTPUTF8 and AUTH.
+ * Reads the argument of MAIL (RFC 5321 §4.1.1.2): `FROM:<path>` and the parameters SIZE, BODY, SMTPUTF8,
+ * AUTH, RET and ENVID.
  *
  * Example: `parseMail('FROM:<a@b.example> SIZE=1000', offered)` → `{ sender: 'a@b.example', declaredBytes: 1000, … }`
  */
@@ -28,6 +44,8 @@ export function parseMail(argument: string, offered: Offered): MailCommand | { r
   if (parts === undefined) return refuse(REFUSALS.badMail);
   let declaredBytes = 0;
   let smtputf8 = false;
+  let ret: MailCommand['ret'] = '';
+  let envelopeId = '';
   if (parts.parameters !== '') {
     const seen = new Set<string>();
     for (const parameter of parts.parameters.split(' ')) {
@@ -36,7 +54,7 @@ export function parseMail(argument: string, offered: Offered): MailCommand | { r
       const key = (equals === -1 ? parameter : parameter.slice(0, equals)).toUpperCase();
       const value = equals === -1 ? undefined : parameter.slice(equals + 1);
       if (!offered.extensions) return refuse(REFUSALS.unknownParameter);
-      if (seen.has(key)) return refuse(REFUSALS.badParameter);
+      if (seen.has(key)) return refuse(REFUSALS.parameterTwice);
       seen.add(key);
       if (key === 'SIZE') {
         if (value === undefined || !/^[0-9]{1,20}$/.test(value)) return refuse(REFUSALS.badParameter);
@@ -49,6 +67,13 @@ export function parseMail(argument: string, offered: Offered): MailCommand | { r
       } else if (key === 'AUTH' && offered.auth) {
         // RFC 4954 §5: read, and not trusted.
         if (value === undefined || value === '') return refuse(REFUSALS.badParameter);
+      } else if (key === 'RET' && offered.dsn) {
+        const how = value?.toUpperCase();
+        if (how !== 'FULL' && how !== 'HDRS') return refuse(REFUSALS.badRet);
+        ret = how;
+      } else if (key === 'ENVID' && offered.dsn) {
+        if (value === undefined || !isEnvelopeId(value)) return refuse(REFUSALS.badEnvelopeId);
+        envelopeId = value;
       } else return refuse(REFUSALS.unknownParameter);
     }
   }
@@ -56,7 +81,7 @@ export function parseMail(argument: string, offered: Offered): MailCommand | { r
   if (!path.ok) return refuse(path.flaw === 'noDomain' ? REFUSALS.senderWithoutDomain : REFUSALS.badSender);
   if (path.international && !smtputf8) return refuse(REFUSALS.internationalSender);
   if (declaredBytes > offered.maxMessageBytes) return refuse(REFUSALS.tooLarge);
-  return { sender: path.address, declaredBytes, smtputf8 };
+  return { sender: path.address, declaredBytes, smtputf8, ret, envelopeId };
 }
 
 const RECIPIENT_REFUSALS: Readonly<Record<PathFlaw, Rejection>> = {
@@ -66,16 +91,49 @@ const RECIPIENT_REFUSALS: Readonly<Record<PathFlaw, Rejection>> = {
   badDomain: REFUSALS.badRecipientDomain,
 };
 
-/** Reads the argument of RCPT (RFC 5321 §4.1.1.3): `TO:<path>`, no parameters (DSN is not offered). */
-export function parseRcpt(argument: string, smtputf8: boolean): string | { readonly refusal: Rejection } {
+/** Reads the argument of RCPT (RFC 5321 §4.1.1.3): `TO:<path>` and the parameters NOTIFY and ORCPT (RFC 3461 §4). */
+export function parseRcpt(
+  argument: string,
+  smtputf8: boolean,
+  dsn: boolean,
+): RcptCommand | { readonly refusal: Rejection } {
   const parts = splitPath(argument, 'TO:');
   if (parts === undefined) return refuse(REFUSALS.badRcpt);
-  if (parts.parameters !== '') return refuse(REFUSALS.unknownParameter);
+  let asked = NOTHING_ASKED;
+  if (parts.parameters !== '') {
+    if (!dsn) return refuse(REFUSALS.unknownParameter);
+    const read = recipientParameters(parts.parameters, smtputf8);
+    if ('code' in read) return refuse(read);
+    asked = read;
+  }
   if (parts.path === '') return refuse(REFUSALS.badRecipient);
   const path = parsePath(parts.path);
   if (!path.ok) return refuse(RECIPIENT_REFUSALS[path.flaw]);
   if (path.international && !smtputf8) return refuse(REFUSALS.internationalRecipient);
-  return path.address;
+  return { address: path.address, asked };
+}
+
+function recipientParameters(text: string, smtputf8: boolean): RecipientStatusRequest | Rejection {
+  let notify: string | undefined;
+  let originalRecipient: string | undefined;
+  for (const parameter of text.split(' ')) {
+    if (parameter === '') continue;
+    const equals = parameter.indexOf('=');
+    const key = (equals === -1 ? parameter : parameter.slice(0, equals)).toUpperCase();
+    const value = equals === -1 ? '' : parameter.slice(equals + 1);
+    if (key === 'NOTIFY') {
+      if (notify !== undefined) return REFUSALS.parameterTwice;
+      const read = notifyOf(value);
+      if (typeof read !== 'string') return read;
+      notify = read;
+    } else if (key === 'ORCPT') {
+      if (originalRecipient !== undefined) return REFUSALS.parameterTwice;
+      const read = originalRecipientOf(value, smtputf8);
+      if (typeof read !== 'string') return read;
+      originalRecipient = read;
+    } else return REFUSALS.unknownParameter;
+  }
+  return { notify: notify ?? '', originalRecipient: originalRecipient ?? '' };
 }
 
 /** `FROM:<path> parameters` in its two parts. A blank behind the colon is taken, as everybody does. A quoted local part may hold `>`. */

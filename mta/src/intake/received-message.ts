@@ -1,4 +1,4 @@
-import type { Envelope, MessageBody } from '../spool/mod.ts';
+import type { DeliveryStatusRequest, Envelope, MessageBody } from '../spool/mod.ts';
 import type { Rejection } from './contract.ts';
 import {
   type HeaderMap,
@@ -27,6 +27,7 @@ export interface Received {
   readonly eightBit: boolean;
   readonly sender: string;
   readonly recipients: readonly string[];
+  readonly statusRequest?: DeliveryStatusRequest | undefined;
   readonly askedSmtputf8: boolean;
   readonly origin: string;
   readonly wallMs: number;
@@ -84,6 +85,7 @@ export function buildMessage(received: Received): ReceivedMessage | Rejection {
       eightBit: received.eightBit,
       smtputf8: needsSmtputf8(received, scan),
       origin: received.origin,
+      ...(received.statusRequest === undefined ? undefined : { statusRequest: received.statusRequest }),
     },
     body,
   };

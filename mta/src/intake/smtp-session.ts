@@ -250,15 +250,16 @@ export class SmtpSession {
     // Commands that were sent in one group with a MAIL that is refused are no mistakes of their own.
     if (transaction === undefined) return this.#refuse(REFUSALS.needMail, 'Rcpt');
     if (transaction.inChunks) return this.#error(REFUSALS.insideChunks, 'Rcpt');
-    const address = parseRcpt(argument, transaction.smtputf8);
+    const recipient = parseRcpt(argument, transaction.smtputf8, this.#identity.offered.dsn);
     if (!this.#identity.mayRelay) {
-      const reply = typeof address === 'string' ? REFUSALS.relayDenied : address.refusal;
-      return this.#error(reply, 'Rcpt', transaction.sender, typeof address === 'string' ? [address] : []);
+      const bad = 'refusal' in recipient;
+      const reply = bad ? recipient.refusal : REFUSALS.relayDenied;
+      return this.#error(reply, 'Rcpt', transaction.sender, bad ? [] : [recipient.address]);
     }
     // Bad addresses in a long list are common for clients that we serve, and no reason to send them away.
-    if (typeof address !== 'string') return this.#refuse(address.refusal, 'Rcpt', transaction.sender);
-    if (!transaction.add(address, this.#context.limits.maxRecipients)) {
-      return this.#refuse(REFUSALS.tooManyRecipients, 'Rcpt', transaction.sender, [address]);
+    if ('refusal' in recipient) return this.#refuse(recipient.refusal, 'Rcpt', transaction.sender);
+    if (!transaction.add(recipient, this.#context.limits.maxRecipients)) {
+      return this.#refuse(REFUSALS.tooManyRecipients, 'Rcpt', transaction.sender, [recipient.address]);
     }
     this.#replies += RECIPIENT_OK;
   }

@@ -1,8 +1,10 @@
+import { type DeliveryStatusRequest, NOTHING_ASKED, type RecipientStatusRequest } from '../spool/mod.ts';
 import type { Rejection } from './contract.ts';
 import { type BareLineEnding, DataPhase } from './data-phase.ts';
-import type { MailCommand } from './mail-command.ts';
+import type { MailCommand, RcptCommand } from './mail-command.ts';
 import type { ReceivingMemory } from './receiving-memory.ts';
 import { REFUSALS } from './replies.ts';
+import { bothNotify } from './status-parameters.ts';
 
 /** Recipients up to which a linear search for a repeated one is cheaper than a set. */
 const FEW_RECIPIENTS = 16;
@@ -19,8 +21,12 @@ export class Transaction {
   #charged = 0;
   #chunks = 0;
   #seen: Set<string> | undefined;
+  readonly #mail: MailCommand;
+  /** By recipient; absent while nothing was asked. */
+  #asked: RecipientStatusRequest[] | undefined;
 
   constructor(mail: MailCommand, memory: ReceivingMemory, bareLineEnding: BareLineEnding) {
+    this.#mail = mail;
     this.sender = mail.sender;
     this.smtputf8 = mail.smtputf8;
     this.#memory = memory;
@@ -28,13 +34,42 @@ export class Transaction {
   }
 
   /** Adds a recipient; one that is there already is taken without being added. `false` = the limit is reached. */
-  add(address: string, maxRecipients: number): boolean {
+  add({ address, asked }: RcptCommand, maxRecipients: number): boolean {
     const { recipients } = this;
-    if (this.#has(address)) return true;
+    if (this.#has(address)) {
+      this.#askAlso(recipients.indexOf(address), asked);
+      return true;
+    }
     if (recipients.length >= maxRecipients) return false;
+    if (asked !== NOTHING_ASKED) this.#askedOf()[recipients.length] = asked;
     recipients.push(address);
     this.#seen?.add(address);
     return true;
+  }
+
+  /** What the client said about reports, `undefined` when it said nothing. */
+  get statusRequest(): DeliveryStatusRequest | undefined {
+    const { ret, envelopeId } = this.#mail;
+    if (this.#asked === undefined && ret === '' && envelopeId === '') return undefined;
+    return {
+      ret,
+      envelopeId,
+      recipients: this.recipients.map((_, index) => this.#asked?.[index] ?? NOTHING_ASKED),
+    };
+  }
+
+  #askAlso(index: number, asked: RecipientStatusRequest): void {
+    const before = this.#asked?.[index] ?? NOTHING_ASKED;
+    if (before === asked) return;
+    this.#askedOf()[index] = {
+      notify: bothNotify(before.notify, asked.notify),
+      originalRecipient: before.originalRecipient === '' ? asked.originalRecipient : before.originalRecipient,
+    };
+  }
+
+  #askedOf(): RecipientStatusRequest[] {
+    this.#asked ??= [];
+    return this.#asked;
   }
 
   #has(address: string): boolean {

@@ -2,8 +2,10 @@
 export {
   type DeliveryStatusRequest,
   decodeXtext,
+  encodeUtf8Address,
   encodeXtext,
   NOTHING_ASKED,
+  originalRecipientOf,
   type RecipientStatusRequest,
 } from './delivery-status-request.ts';
 export type { Envelope, MessageBody } from './envelope.ts';
