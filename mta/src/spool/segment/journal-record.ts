@@ -1,0 +1,251 @@
+import type { GroupState } from '../recipient-group.ts';
+import type { Reply } from '../reply.ts';
+import type { Place, Store } from './place.ts';
+import { MalformedBytes, RecordReader, RecordWriter } from './record-bytes.ts';
+
+/** A recipient group that is in a transaction. */
+export interface InFlight {
+  readonly place: Place;
+  readonly group: number;
+}
+
+/** One line of a segment's journal: what must be known about the segment besides the messages themselves (DESIGN §5). */
+export type JournalRecord =
+  /** From here on the session of the batch owns the segment; the sequence of the batch is the epoch. */
+  | { readonly kind: 'fence' }
+  /** A transaction began. `uncleanEnds` = how often its owner ended uncleanly while the group was in flight. */
+  | {
+      readonly kind: 'inflight';
+      readonly place: Place;
+      readonly group: number;
+      readonly uncleanEnds: number;
+    }
+  /** Every recipient of the group has its final outcome. */
+  | { readonly kind: 'done'; readonly place: Place; readonly group: number }
+  /** The group waits for another attempt. */
+  | { readonly kind: 'deferred'; readonly place: Place; readonly group: number; readonly state: GroupState }
+  /** The message now lives in DEFER at `toSequence`; its former place is retired. */
+  | { readonly kind: 'moved'; readonly place: Place; readonly toSequence: number }
+  /** The whole message is over: its append was refused and became durable all the same. */
+  | { readonly kind: 'withdrawn'; readonly place: Place }
+  /** The group is in no transaction, but was at so many unclean ends in a row; 0 = somebody looked at a held group and wants it sent. */
+  | {
+      readonly kind: 'suspected';
+      readonly place: Place;
+      readonly group: number;
+      readonly uncleanEnds: number;
+    }
+  /** The owner gave the segment up. What it still has in flight it settles on the hand-over subject of `epoch`. */
+  | { readonly kind: 'released'; readonly epoch: number; readonly inflight: readonly InFlight[] }
+  /** Nothing of the hand-over of `epoch` is open any more: said there, or its session is dead. */
+  | { readonly kind: 'settled'; readonly epoch: number };
+
+/** What one NATS message of the JOURNAL stream carries. */
+export interface JournalBatch {
+  /** ULID of the process that wrote it. */
+  readonly session: string;
+  /** Under which epoch it was written; 0 in a batch that begins with `fence`. */
+  readonly epoch: number;
+  /** Rises with every batch of a session on a segment: tells a repeated append from a new one. */
+  readonly number: number;
+  readonly records: readonly JournalRecord[];
+}
+
+/** Why bytes are no batch of this version. `version`: written by a newer Sluice; `malformed`: damaged, or not ours. */
+export interface UnreadableBatch {
+  readonly unreadable: 'version' | 'malformed';
+  readonly reason: string;
+}
+
+/** Format of a batch; a reader refuses every other. */
+export const JOURNAL_VERSION = 1;
+/** Bytes of a batch: well below the `max_payload` of 1 MB that NATS has by default. */
+export const MAX_BATCH_BYTES = 512 * 1024;
+
+const KINDS = [
+  'fence',
+  'inflight',
+  'done',
+  'deferred',
+  'moved',
+  'withdrawn',
+  'suspected',
+  'released',
+  'settled',
+] as const satisfies readonly JournalRecord['kind'][];
+const CODES = new Map<JournalRecord['kind'], number>(KINDS.map((kind, code) => [kind, code]));
+/** Added to the kind's code when the place is in DEFER. */
+const IN_DEFER = 0x80;
+
+/**
+ * Bytes of a batch, and how many of its records went into them: those that did not fit go into the next one.
+ *
+ * @throws {RangeError} when one record alone is larger than a batch
+ */
+export function encodeBatch(
+  batch: JournalBatch,
+  maxBytes = MAX_BATCH_BYTES,
+): { readonly bytes: Buffer; readonly taken: number } {
+  const writer = new RecordWriter();
+  writer.byte(JOURNAL_VERSION);
+  writer.ulid(batch.session);
+  writer.number(batch.epoch);
+  writer.number(batch.number);
+  let taken = 0;
+  for (const record of batch.records) {
+    const { length } = writer;
+    writeRecord(writer, record);
+    if (writer.length > maxBytes) {
+      if (taken === 0) throw new RangeError(`a record of ${writer.length} bytes is larger than a batch`);
+      writer.truncate(length);
+      break;
+    }
+    taken++;
+  }
+  return { bytes: writer.taken(), taken };
+}
+
+/** The batch that the bytes are, or why they are none. */
+export function decodeBatch(bytes: Uint8Array): JournalBatch | UnreadableBatch {
+  try {
+    const reader = new RecordReader(bytes);
+    const version = reader.byte();
+    if (version !== JOURNAL_VERSION) {
+      const reason = `a journal batch has version ${version}, this Sluice reads version ${JOURNAL_VERSION}`;
+      return { unreadable: 'version', reason };
+    }
+    const session = reader.ulid();
+    const epoch = reader.number();
+    const number = reader.number();
+    const records: JournalRecord[] = [];
+    while (!reader.ended) records.push(readRecord(reader));
+    return { session, epoch, number, records };
+  } catch (error) {
+    if (error instanceof MalformedBytes) {
+      return { unreadable: 'malformed', reason: `a journal batch ${error.message}` };
+    }
+    throw error;
+  }
+}
+
+function writeRecord(writer: RecordWriter, record: JournalRecord): void {
+  const place = 'place' in record ? record.place : undefined;
+  writer.byte((CODES.get(record.kind) ?? 0) | (place?.store === 'defer' ? IN_DEFER : 0));
+  if (place !== undefined) writePlace(writer, place);
+  switch (record.kind) {
+    case 'fence':
+    case 'withdrawn':
+      break;
+    case 'inflight':
+    case 'suspected':
+      writer.number(record.group);
+      writer.number(record.uncleanEnds);
+      break;
+    case 'done':
+      writer.number(record.group);
+      break;
+    case 'deferred':
+      writer.number(record.group);
+      writeState(writer, record.state);
+      break;
+    case 'moved':
+      writer.number(record.toSequence);
+      break;
+    case 'released':
+      writer.number(record.epoch);
+      writer.number(record.inflight.length);
+      for (const each of record.inflight) {
+        writer.byte(each.place.store === 'defer' ? 1 : 0);
+        writePlace(writer, each.place);
+        writer.number(each.group);
+      }
+      break;
+    case 'settled':
+      writer.number(record.epoch);
+      break;
+  }
+}
+
+function readRecord(reader: RecordReader): JournalRecord {
+  const code = reader.byte();
+  const kind = KINDS[code & ~IN_DEFER];
+  const store: Store = (code & IN_DEFER) === 0 ? 'spool' : 'defer';
+  switch (kind) {
+    case 'fence':
+      return { kind };
+    case 'inflight':
+    case 'suspected': {
+      const place = readPlace(reader, store);
+      return { kind, place, group: reader.number(), uncleanEnds: reader.number() };
+    }
+    case 'done':
+      return { kind, place: readPlace(reader, store), group: reader.number() };
+    case 'deferred':
+      return { kind, place: readPlace(reader, store), group: reader.number(), state: readState(reader) };
+    case 'moved':
+      return { kind, place: readPlace(reader, store), toSequence: reader.number() };
+    case 'withdrawn':
+      return { kind, place: readPlace(reader, store) };
+    case 'released': {
+      const epoch = reader.number();
+      const inflight: InFlight[] = [];
+      for (let left = reader.number(); left > 0; left--) {
+        const in_ = reader.byte() === 1 ? 'defer' : 'spool';
+        inflight.push({ place: readPlace(reader, in_), group: reader.number() });
+      }
+      return { kind, epoch, inflight };
+    }
+    case 'settled':
+      return { kind, epoch: reader.number() };
+    case undefined:
+      throw new MalformedBytes(`has a record of the unknown kind ${code & ~IN_DEFER}`);
+  }
+}
+
+function writePlace(writer: RecordWriter, place: Place): void {
+  writer.number(place.sequence);
+  writer.ulid(place.id);
+}
+
+function readPlace(reader: RecordReader, store: Store): Place {
+  return { store, sequence: reader.number(), id: reader.ulid() };
+}
+
+function writeState(writer: RecordWriter, state: GroupState): void {
+  writer.number(state.attempts);
+  writer.number(Math.max(0, Math.round(state.nextAttemptAtMs)));
+  writer.text(state.lastSource);
+  writer.number(state.pending.length);
+  let before = 0;
+  for (const recipient of state.pending) {
+    writer.number(recipient - before);
+    before = recipient;
+  }
+  const reply = state.lastReply;
+  writer.number(reply?.code ?? 0);
+  if (reply === undefined) return;
+  writer.text(reply.enhanced);
+  writer.text(reply.host);
+  writer.text(reply.text);
+}
+
+function readState(reader: RecordReader): GroupState {
+  const attempts = reader.number();
+  const nextAttemptAtMs = reader.number();
+  const lastSource = reader.text();
+  const pending: number[] = [];
+  let recipient = 0;
+  for (let left = reader.number(); left > 0; left--) {
+    recipient += reader.number();
+    pending.push(recipient);
+  }
+  const state = { pending, attempts, nextAttemptAtMs, lastSource };
+  const code = reader.number();
+  return code === 0 ? state : { ...state, lastReply: readReply(reader, code) };
+}
+
+function readReply(reader: RecordReader, code: number): Reply {
+  const enhanced = reader.text();
+  const host = reader.text();
+  return { code, enhanced, host, text: reader.text() };
+}
