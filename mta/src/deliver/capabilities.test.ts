@@ -23,7 +23,8 @@ const CASES: readonly (readonly [
     ['AUTH PLAIN', 'AUTH=LOGIN CRAM-MD5'],
     { auth: new Set(['PLAIN', 'LOGIN', 'CRAM-MD5']) },
   ],
-  ['unknown keywords', ['X-ANONYMOUSTLS', '', 'DSN'], {}],
+  ['DSN', ['DSN'], { dsn: true }],
+  ['unknown keywords', ['X-ANONYMOUSTLS', '', 'X-DSN'], {}],
 ];
 
 for (const [title, lines, expected] of CASES) {

@@ -16,6 +16,8 @@ export interface Capabilities {
   readonly smtputf8: boolean;
   /** RFC 3207 */
   readonly startTls: boolean;
+  /** RFC 3461: it takes the wishes about reports, and fulfils them from then on. */
+  readonly dsn: boolean;
   /** RFC 4954: mechanisms, upper case. */
   readonly auth: ReadonlySet<string>;
 }
@@ -29,6 +31,7 @@ export const NO_CAPABILITIES: Capabilities = {
   eightBitMime: false,
   smtputf8: false,
   startTls: false,
+  dsn: false,
   auth: new Set(),
 };
 
@@ -57,6 +60,7 @@ export function capabilitiesOf(ehlo: WireReply): Capabilities {
     eightBitMime: parameters.has('8BITMIME'),
     smtputf8: parameters.has('SMTPUTF8'),
     startTls: parameters.has('STARTTLS'),
+    dsn: parameters.has('DSN'),
     auth,
   };
 }

@@ -38,6 +38,8 @@ export interface Session {
   readonly tls?: SessionTls;
   /** `false` once the peer closed or a failure ended it. */
   readonly usable: boolean;
+  /** The peer offers DSN (RFC 3461): reports about what it took are its own business. */
+  readonly dsn: boolean;
   /** Transactions begun. */
   readonly transactions: number;
   /** Called at most once when the session ends while no transaction runs (the peer closed it, or said 421). */

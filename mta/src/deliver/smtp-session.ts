@@ -55,6 +55,10 @@ export class SmtpSession implements Session, ConnectionUser, TransactionSetting 
     return this.connection.end === undefined && this.#closing === undefined;
   }
 
+  get dsn(): boolean {
+    return this.capabilities.dsn;
+  }
+
   send(transaction: Transaction): Promise<TransactionResult> {
     if (this.#run !== undefined) throw new Error('one transaction at a time');
     const run = new TransactionRun(this, transaction);

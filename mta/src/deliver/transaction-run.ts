@@ -87,7 +87,7 @@ export class TransactionRun implements ConnectionUser {
     } else {
       let commands = mail;
       for (let index = this.#rcpt; index < this.#results.length; index = this.#nextRecipient(index + 1)) {
-        commands += rcptCommand(this.#transaction.recipients[index] ?? '');
+        commands += rcptCommand(this.#transaction, index, capabilities);
       }
       if (this.#eager) this.#sendBody(commands);
       else connection.socket.write(capabilities.chunking ? commands : `${commands}DATA\r\n`);
@@ -252,7 +252,8 @@ export class TransactionRun implements ConnectionUser {
   }
 
   #writeRcpt(): void {
-    this.#setting.connection.socket.write(rcptCommand(this.#transaction.recipients[this.#rcpt] ?? ''));
+    const { connection, capabilities } = this.#setting;
+    connection.socket.write(rcptCommand(this.#transaction, this.#rcpt, capabilities));
   }
 
   #nextRecipient(from: number): number {

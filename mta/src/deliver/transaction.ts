@@ -1,4 +1,4 @@
-import type { MessageBody, Reply } from '../spool/mod.ts';
+import type { DeliveryStatusRequest, MessageBody, Reply } from '../spool/mod.ts';
 import type { Phase } from './phase.ts';
 import type { SessionFailure } from './session-failure.ts';
 
@@ -13,6 +13,8 @@ export interface Transaction {
   readonly sizeBytes: number;
   readonly eightBit: boolean;
   readonly smtputf8: boolean;
+  /** Passed on to a peer that offers DSN; its recipients are those of the transaction, in the same order. */
+  readonly statusRequest?: DeliveryStatusRequest;
 }
 
 export interface RecipientResult {
