@@ -61,11 +61,21 @@ function parseRarePath(text: string): PathResult {
       ? sized(`${local}@${domain}`, local, domain, international)
       : flaw('badDomain');
   }
-  // domainToASCII also lower-cases, maps and validates; ASCII domains are left as they were written.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
-  const ascii = /^[\x00-\x7f]*$/.test(domain) ? domain : domainToASCII(domain);
+  const ascii = toALabels(domain);
   if (ascii === '') return flaw('badDomain');
   return sized(`${local}@${ascii}`, local, ascii, international);
+}
+
+/**
+ * ASCII domains are left as they were written; others are mapped, lower-cased and checked (UTS 46). `''` = no domain.
+ *
+ * `domainToASCII` reads what a URL may have behind `//`: it drops a path, decodes `%41` and skips tabs. What would be read otherwise than it is
+ * written is refused, or mail would go to a domain that nobody named.
+ */
+function toALabels(domain: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is meant
+  if (/^[\x00-\x7f]*$/.test(domain)) return domain;
+  return /^[A-Za-z0-9.\-\u0080-\u{10ffff}]*$/u.test(domain) ? domainToASCII(domain) : '';
 }
 
 function sized(address: string, local: string, domain: string, international: boolean): PathResult {
@@ -89,7 +99,8 @@ function checkParts(localOctets: number, domain: string): PathResult | undefined
 function isAddressLiteral(domain: string): boolean {
   if (!domain.endsWith(']')) return false;
   const inner = domain.slice(1, -1);
-  if (/^ipv6:/i.test(inner)) return isIPv6(inner.slice(5));
+  // A zone (`%eth0`) means nothing to another host.
+  if (/^ipv6:/i.test(inner)) return isIPv6(inner.slice(5)) && !inner.includes('%');
   return isIPv4(inner);
 }
 
