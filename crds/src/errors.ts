@@ -75,6 +75,10 @@ export const ERRORS = {
     what: 'This is no egress configuration: {reason}.',
     cure: 'Let the operator of the same version write it again; it is not edited by hand.',
   },
+  SLUICE_ADMIN_UNREACHABLE: {
+    what: 'Cannot ask the MTA at {url}: {reason}.',
+    cure: 'Check that it runs, and give its admin address with --admin (spec.listeners.admin.address in sluice.yaml).',
+  },
   SLUICE_LISTEN_FAILED: {
     what: 'Cannot listen on {address}: {reason}.',
     cure: 'Check that no other program uses this port, that the address is one of this machine, and that sluice may bind it.',

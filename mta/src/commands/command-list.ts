@@ -28,6 +28,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./import.ts')).importSettings,
   },
   {
+    name: 'queue',
+    summary: 'Look at queued mail',
+    load: async () => (await import('./queue.ts')).queue,
+  },
+  {
     name: 'sink',
     summary: 'Run a host that takes mail as a provider does',
     load: async () => (await import('./sink.ts')).sink,

@@ -149,6 +149,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     ],
     metrics,
     queue: (limit) => dispatcher.view(limit),
+    listing: (by, filter) => dispatcher.listing(by, filter),
     logger,
   });
   logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');

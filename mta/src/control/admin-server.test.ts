@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { SluiceError } from '@sluice/crds';
 import type { Logger, Problem, ResourceState } from '../config/mod.ts';
-import type { LaneView } from '../dispatch/mod.ts';
+import type { LaneView, ListingRow } from '../dispatch/mod.ts';
 import { type AdminServer, startAdminServer } from './admin-server.ts';
 import { configurationCheck, drainingCheck, listenerCheck, spoolCheck } from './checks.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
@@ -24,6 +24,22 @@ const lane: LaneView = {
   lastReply: '421 4.7.28 unusual rate of mail',
 };
 
+const ROW: ListingRow = {
+  pool: '',
+  site: '',
+  tenant: '',
+  domain: '',
+  ready: 1,
+  asleep: 2,
+  waiting: 3,
+  inFlight: 4,
+  recipients: 12,
+  oldestAcceptedAtMs: 1_780_000_000_000,
+  nextDueAtMs: 0,
+  lastReply: '',
+  lastReplyAtMs: 0,
+};
+
 const servers: AdminServer[] = [];
 after(() => Promise.all(servers.map((server) => server.close())));
 
@@ -36,6 +52,10 @@ async function start(checks: readonly ReadinessCheck[], failingMetrics = false):
       render: () => (failingMetrics ? Promise.reject(new Error('no numbers')) : Promise.resolve('up 1\n')),
     },
     queue: (limit) => ({ entries: 45, lanes: [lane, lane, lane].slice(0, limit) }),
+    listing: (by, filter) =>
+      ['a.example', 'b.example', 'c.example']
+        .filter((domain) => filter.domain === undefined || filter.domain === domain)
+        .map((domain) => ({ ...ROW, domain: by === 'Domain' ? domain : '' })),
     logger,
   });
   servers.push(server);
@@ -154,10 +174,34 @@ test('a taken port stops the start with a cure', async () => {
   const address = { host: '127.0.0.1', port: Number(url.port) };
   const metrics = { contentType: 'text/plain', render: async () => '' };
   await assert.rejects(
-    startAdminServer({ address, checks: [], metrics, queue: () => ({ entries: 0, lanes: [] }), logger }),
+    startAdminServer({
+      address,
+      checks: [],
+      metrics,
+      queue: () => ({ entries: 0, lanes: [] }),
+      listing: () => [],
+      logger,
+    }),
     (error) =>
       error instanceof SluiceError &&
       error.code === 'SLUICE_LISTEN_FAILED' &&
       /EADDRINUSE/.test(error.message),
   );
+});
+
+test('a listing says how many rows there are and gives the first ones; a misspelt filter is refused, not ignored', async () => {
+  const url = await start([]);
+  const all = await fetch(`${url}/queue/list?by=Domain&limit=2`);
+  assert.deepEqual(await all.json(), {
+    by: 'Domain',
+    total: 3,
+    rows: [
+      { ...ROW, domain: 'a.example' },
+      { ...ROW, domain: 'b.example' },
+    ],
+  });
+  const one = await fetch(`${url}/queue/list?by=Domain&domain=c.example`);
+  assert.deepEqual(await one.json(), { by: 'Domain', total: 1, rows: [{ ...ROW, domain: 'c.example' }] });
+  assert.equal((await fetch(`${url}/queue/list?by=Colour`)).status, 400);
+  assert.equal((await fetch(`${url}/queue/list?domian=c.example`)).status, 400);
 });

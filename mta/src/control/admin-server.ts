@@ -1,12 +1,31 @@
 import { SluiceError } from '@sluice/crds';
 import fastify, { type FastifyInstance } from 'fastify';
 import { formatHostPort, type HostPort, type Logger } from '../config/mod.ts';
-import type { QueueView } from '../dispatch/mod.ts';
+import {
+  LISTING_KEYS,
+  type ListingFilter,
+  type ListingKey,
+  type ListingRow,
+  type QueueView,
+} from '../dispatch/mod.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
 
 /** Lanes that `GET /queue` shows unless `?limit=` asks for another number. */
 export const DEFAULT_QUEUE_ROWS = 100;
 const MAX_QUEUE_ROWS = 10_000;
+const QUEUE_ROWS = { type: 'integer', minimum: 1, maximum: MAX_QUEUE_ROWS, default: DEFAULT_QUEUE_ROWS };
+
+/** Query parameters of `GET /queue/list` that choose mail. */
+export const LISTING_FILTERS = ['pool', 'site', 'tenant', 'domain', 'campaign', 'class'] as const;
+const FILTER_VALUE = { type: 'string', maxLength: 1_000 };
+
+/** Body of `GET /queue/list`. Times are wall times, milliseconds since 1970; 0 = none. */
+export interface QueueListing {
+  readonly by: ListingKey;
+  /** Rows there are; `rows` are the first ones. */
+  readonly total: number;
+  readonly rows: readonly ListingRow[];
+}
 
 export interface AdminServerOptions {
   readonly address: HostPort;
@@ -14,6 +33,8 @@ export interface AdminServerOptions {
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   /** The `limit` busiest lanes. */
   readonly queue: (limit: number) => QueueView;
+  /** What is queued, by lane, tenant or domain; most recipient groups first. */
+  readonly listing: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
   readonly logger: Logger;
 }
 
@@ -24,14 +45,18 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics` and `/queue`.
+ * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/queue` and `/queue/list`.
  *
  * @throws {SluiceError} `SLUICE_LISTEN_FAILED`
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { address, logger } = options;
   // Probes and scrapers keep connections open: without this a shutdown would wait for them.
-  const server = fastify({ forceCloseConnections: true });
+  const server = fastify({
+    forceCloseConnections: true,
+    // A misspelt parameter is an error, not something to leave out.
+    ajv: { customOptions: { removeAdditional: false } },
+  });
   addRoutes(server, options);
   server.setErrorHandler((error, request, reply) => {
     const statusCode = hasStatus(error) ? error.statusCode : 500;
@@ -50,7 +75,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   return { address: { host: address.host, port }, close: () => server.close() };
 }
 
-function addRoutes(server: FastifyInstance, { checks, metrics, queue }: AdminServerOptions): void {
+function addRoutes(server: FastifyInstance, { checks, metrics, queue, listing }: AdminServerOptions): void {
   server.get('/livez', () => ({ alive: true }));
 
   server.get('/readyz', async (_request, reply) => {
@@ -68,13 +93,32 @@ function addRoutes(server: FastifyInstance, { checks, metrics, queue }: AdminSer
       schema: {
         querystring: {
           type: 'object',
-          properties: {
-            limit: { type: 'integer', minimum: 1, maximum: MAX_QUEUE_ROWS, default: DEFAULT_QUEUE_ROWS },
-          },
+          properties: { limit: QUEUE_ROWS },
         },
       },
     },
     (request) => queue(request.query.limit),
+  );
+
+  server.get<{ Querystring: ListingFilter & { limit: number; by: ListingKey } }>(
+    '/queue/list',
+    {
+      schema: {
+        querystring: {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            limit: QUEUE_ROWS,
+            by: { type: 'string', enum: LISTING_KEYS, default: 'Lane' },
+            ...Object.fromEntries(LISTING_FILTERS.map((field) => [field, FILTER_VALUE])),
+          },
+        },
+      },
+    },
+    ({ query: { limit, by, ...filter } }): QueueListing => {
+      const rows = listing(by, filter);
+      return { by, total: rows.length, rows: rows.slice(0, limit) };
+    },
   );
 }
 

@@ -263,6 +263,28 @@ test('after a restart only those recipients are tried that were not delivered be
   assert.deepEqual(host.recipients, ['ok@a.example', 'later@a.example']);
 });
 
+test('after a restart mail that waits for its next attempt is listed, although nothing of it is due', async (context) => {
+  const host = await hostFor(context, { rcpt: () => '450 4.2.0 later' });
+  const setup = {
+    config: configOf(ONE_SOURCE),
+    routes: [routeTo('a.example', host)],
+    spool: new MemorySpool(),
+  };
+  const first = new TestPod(setup);
+  await first.send(['x@a.example'], { tenant: 'shop' });
+  await until('it is deferred', () => first.told('deferred').length === 1);
+  assert.match(first.dispatcher.listing('Lane', {})[0]?.lastReply ?? '', /^450 4.2.0 later/);
+  await first.dispatcher.drain(0);
+  const second = podFor(context, setup);
+  await second.dispatcher.recover();
+  assert.equal(second.dispatcher.view(10).lanes[0]?.waiting, 1);
+  const [row, ...others] = second.dispatcher.listing('Tenant', {});
+  assert.deepEqual(others, []);
+  assert.equal(row?.tenant, 'shop');
+  assert.equal(row?.waiting, 1);
+  assert.ok((row?.nextDueAtMs ?? 0) > Date.now());
+});
+
 test('a changed pool takes effect while mail flows: the drained source gets no more, nothing is lost or doubled', async (context) => {
   const host = await hostFor(context, { finalDotMs: 5 });
   const layer = { limits: [{ name: 'slots', per: ['Site'], connections: 2 }] };

@@ -1,5 +1,6 @@
 import type { PoolConfig } from '@sluice/crds';
 import type { SessionFailure } from '../deliver/mod.ts';
+import { proxyDoubt } from '../egress/mod.ts';
 import type { Admission, Entry, LaneId, UnitId } from '../queue/mod.ts';
 import type { NoRoute } from '../route/mod.ts';
 import type { ConnectionGrant, Refusal } from '../shape/mod.ts';
@@ -10,7 +11,7 @@ import type { CarriedUnit } from './carried-unit.ts';
 import { type CarryingSession, placeOf, SLOT_QUANTUM_MS } from './carrying-session.ts';
 import { ConnectionDemand } from './connection-demand.ts';
 import { type Opening, openConnection } from './connection-opener.ts';
-import { connectionVerdict } from './connection-verdict.ts';
+import { connectionVerdict, isSilence } from './connection-verdict.ts';
 import type { Destination } from './destinations.ts';
 import type { LaneHost } from './lane-host.ts';
 import type { LaneSource } from './lane-source.ts';
@@ -28,6 +29,8 @@ export class LaneDriver {
   readonly sessions = new Set<CarryingSession>();
   readonly #demand = new ConnectionDemand();
   lastReply: Reply | undefined;
+  /** Wall time; 0 = there is none. */
+  lastReplyAtMs = 0;
   /** The limit that held mail of this lane back last. */
   lastRefusal: Refusal | undefined;
   readonly #host: LaneHost;
@@ -171,10 +174,15 @@ export class LaneDriver {
    * or the source rests, and this message was the probe. 4xx without an end speaks of the message, 421 after some messages of their number.
    */
   #setBack(session: CarryingSession, setback: Setback): void {
-    this.lastReply = setback.reply;
+    this.#replied(setback.reply);
     this.#host.armSoon();
     if (setback.refusal === undefined) this.#worked(session);
     else this.#judge(session.laneSource, setback.refusal, session);
+  }
+
+  #replied(reply: Reply): void {
+    this.lastReply = reply;
+    this.lastReplyAtMs = this.#host.context.clock.nowMs();
   }
 
   /** Others wait for one of its slots, and it has had it for its quantum. */
@@ -336,7 +344,7 @@ export class LaneDriver {
     failure: SessionFailure | NoRoute,
   ): Promise<void> {
     this.#host.context.report.connection('failed', placeOf({ laneSource, destination }));
-    this.lastReply = failure.reply;
+    this.#replied(failure.reply);
     if (!this.#judge(laneSource, failure)) return;
     // What DNS says of a domain's hosts holds for that domain's mail alone; when it is final, for all of it.
     const domain = 'kind' in failure ? destination.domain : undefined;
@@ -352,6 +360,8 @@ export class LaneDriver {
       sourceConnected: others.some((session) => session.laneSource === laneSource),
       siteConnected: others.length > 0,
       alternative,
+      proxyInDoubt:
+        !('kind' in failure) && isSilence(failure) && proxyDoubt(laneSource.source) !== undefined,
     });
     switch (verdict) {
       case 'SourceBroken':

@@ -1,4 +1,5 @@
 import type { LaneId } from '../queue/mod.ts';
+import type { Reply } from '../spool/mod.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { LaneDriver } from './lane-driver.ts';
 import type { Lane } from './lanes.ts';
@@ -24,7 +25,7 @@ export interface LaneView {
   readonly lastReply?: string;
 }
 
-export function laneView(context: DispatchContext, id: LaneId, lane: Lane): LaneView {
+export function laneView(context: DispatchContext, id: LaneId, lane: Lane | undefined): LaneView {
   const { pool, site } = context.queue.laneKey(id);
   const counts = context.queue.laneCounts(id);
   const nowMs = context.clock.nowMs();
@@ -33,10 +34,10 @@ export function laneView(context: DispatchContext, id: LaneId, lane: Lane): Lane
     for (const session of lane.sessions)
       perSource[session.source.name] = (perSource[session.source.name] ?? 0) + 1;
   }
-  const { lastReply: reply } = lane;
+  const reply = lane?.lastReply;
   const refusal =
     lane instanceof LaneDriver && counts.ready + counts.asleep > 0 ? lane.lastRefusal : undefined;
-  const { pausedUntilMs } = lane.health;
+  const pausedUntilMs = lane?.health.pausedUntilMs ?? 0;
   return {
     pool,
     site,
@@ -50,8 +51,11 @@ export function laneView(context: DispatchContext, id: LaneId, lane: Lane): Lane
       counts.oldestAcceptedAtMs === 0 ? 0 : Math.max(0, Math.round(nowMs - counts.oldestAcceptedAtMs)),
     ...(pausedUntilMs > nowMs ? { pausedUntil: new Date(pausedUntilMs).toISOString() } : {}),
     ...(refusal === undefined ? {} : { waitsFor: `${refusal.key.limitName} ${refusal.bound}` }),
-    ...(reply === undefined
-      ? {}
-      : { lastReply: [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ') }),
+    ...(reply === undefined ? {} : { lastReply: replyLine(reply) }),
   };
+}
+
+/** `421 4.7.28 unusual rate` */
+export function replyLine({ code, enhanced, text }: Reply): string {
+  return [code, enhanced, text].filter(Boolean).join(' ');
 }

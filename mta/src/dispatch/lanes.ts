@@ -265,6 +265,11 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     this.#waitForJournal.clear();
   }
 
+  /** Who pumps it; `undefined` = nothing of it has been due since it was read from the spool. */
+  find(lane: LaneId): Lane | undefined {
+    return this.#lanes.get(lane);
+  }
+
   all(): IterableIterator<[LaneId, Lane]> {
     return this.#lanes.entries();
   }

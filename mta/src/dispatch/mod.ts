@@ -4,5 +4,13 @@ export { type Clock, monotonicWallClock } from './clock.ts';
 export { type AcceptRefusal, Dispatcher, type DispatcherOptions, type QueueView } from './dispatcher.ts';
 export type { LaneView } from './lane-view.ts';
 export { MAX_UNJOURNALLED_OUTCOMES } from './outcome-journal.ts';
+export {
+  groupsIn,
+  LISTING_KEYS,
+  type ListingFilter,
+  type ListingKey,
+  type ListingRow,
+  mergeListings,
+} from './queue-listing.ts';
 export { createReporter } from './reporter.ts';
 export { MAX_RESIDENT_BYTES } from './resident-messages.ts';

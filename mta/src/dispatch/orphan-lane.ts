@@ -25,6 +25,8 @@ export class OrphanLane {
   #closed = false;
   #pause: NodeJS.Timeout | undefined;
   readonly health = HEALTHY;
+  /** The reply is Sluice's own and always true. */
+  readonly lastReplyAtMs = 0;
   readonly lastReply = {
     code: 451,
     enhanced: '4.3.5',

@@ -27,6 +27,8 @@ export class UnroutedLane {
   #busy = false;
   #closed = false;
   lastReply: Reply | undefined;
+  /** Wall time; 0 = there is none. */
+  lastReplyAtMs = 0;
 
   constructor(lane: LaneId, domain: string, host: UnroutedHost) {
     this.lane = lane;
@@ -80,6 +82,7 @@ export class UnroutedLane {
       return;
     }
     this.lastReply = answer.reply;
+    this.lastReplyAtMs = this.#host.context.clock.nowMs();
     const permanent = answer.kind === 'permanent';
     if (!permanent) this.#pause.failed();
     while ((await this.#host.failHeadUnrouted(this.lane, answer)) && permanent && !this.#stopped);

@@ -76,6 +76,16 @@ export interface EntryCounts {
   readonly taken: number;
 }
 
+/** A unit as a listing shows it. */
+export interface UnitCounts extends EntryCounts {
+  /** Recipients of all its entries. */
+  readonly recipients: number;
+  /** Wall time, to the tick; 0 = the unit is empty. */
+  readonly oldestAcceptedAtMs: number;
+  /** Wall time at which the first waiting entry is due, to the tick; 0 = none waits. */
+  readonly nextDueAtMs: number;
+}
+
 /** A lane as the admin view shows it. */
 export interface LaneCounts extends EntryCounts {
   /** Wall time, never later than the truth and early by at most a few hundredths of the age; 0 = the lane is empty. */

@@ -9,6 +9,7 @@ export type {
   LaneId,
   LaneKey,
   NewEntry,
+  UnitCounts,
   UnitId,
   UnitKey,
 } from './contract.ts';

@@ -270,6 +270,18 @@ class Pair {
       );
     }
     for (const unit of naive.units.values()) {
+      const mine = [...naive.entries.values()].filter((each) => each.unit === unit.unit);
+      const waiting = mine.filter(({ state }) => state === 'waiting');
+      const { recipients, oldestAcceptedAtMs, nextDueAtMs, ...counts } = queue.unitCounts(unit.unit);
+      assert.deepEqual(counts, naive.counts((each) => each === unit) ?? EMPTY);
+      assert.equal(
+        recipients,
+        mine.reduce((total, { fields }) => total + fields.recipients, 0),
+      );
+      const oldest = mine.length === 0 ? 0 : Math.min(...mine.map(({ fields }) => fields.acceptedAtMs));
+      assert.ok(oldestAcceptedAtMs <= oldest && oldest < oldestAcceptedAtMs + TICK_MS);
+      const soonest = waiting.length === 0 ? 0 : Math.min(...waiting.map(({ dueAtMs }) => dueAtMs));
+      assert.ok(nextDueAtMs - TICK_MS < soonest && soonest <= nextDueAtMs);
       assert.equal(queue.laneOf(unit.unit), unit.lane);
       assert.equal(queue.isAsleep(unit.unit), unit.asleep);
       assert.equal(queue.unitKey(unit.unit), unit.key);

@@ -8,6 +8,7 @@ import type {
   LaneId,
   LaneKey,
   NewEntry,
+  UnitCounts,
   UnitId,
   UnitKey,
 } from './contract.ts';
@@ -17,6 +18,7 @@ import { Placement } from './placement.ts';
 import { Ticks } from './ticks.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import type { Unit } from './unit.ts';
+import { countUnit } from './unit-counts.ts';
 import { Units } from './units.ts';
 
 export interface QueueOptions {
@@ -325,6 +327,11 @@ export class Queue {
       // What was due before is ready by now, so the bucket of the earliest one may have begun earlier.
       nextDueAtMs: soonest === undefined ? 0 : this.#ticks.toMs(Math.max(soonest, this.#wheel.tick + 1)),
     };
+  }
+
+  /** Visits every entry of the unit: a million take about 50 ms. For listings that somebody asks for, not for gauges. */
+  unitCounts(id: UnitId): UnitCounts {
+    return countUnit(this.#table, this.#units.get(id), (tick) => this.#ticks.toMs(tick));
   }
 
   /** When the oldest of the entries that are next (one for each class and preferred source) was accepted; `MAX_SAFE_INTEGER` = none is ready. */
