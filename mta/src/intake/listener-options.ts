@@ -45,6 +45,8 @@ export interface ListenerLimits {
   /** Octets of all messages that are being received or wait for `accept`, over all connections. */
   readonly maxReceivingBytes: number;
   readonly maxErrors: number;
+  /** For the PROXY header and the TLS handshake together, from the connection or from STARTTLS on; then the connection is cut. */
+  readonly handshakeTimeoutMs: number;
   /** A client that sends no command reads 421 after this. RFC 5321 §4.5.3.2.7 asks for at least 5 minutes. */
   readonly idleTimeoutMs: number;
   /** Longest time for a command that was begun, and longest silence inside a message. */
@@ -61,6 +63,7 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   maxMessageBytes: 50 * 1024 * 1024,
   maxReceivingBytes: 256 * 1024 * 1024,
   maxErrors: 20,
+  handshakeTimeoutMs: 30_000,
   idleTimeoutMs: 300_000,
   commandTimeoutMs: 180_000,
   dataTotalTimeoutMs: 900_000,

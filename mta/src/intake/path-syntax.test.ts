@@ -82,7 +82,7 @@ const bad: readonly (readonly [text: string, flaw: string])[] = [
   ['"a\\é"@dest.example', 'syntax'],
   ['user@dest.example>x', 'badDomain'],
   ['a<b@dest.example', 'syntax'],
-  ['@relay.example:', 'noDomain'],
+  ['@relay.example:', 'syntax'],
   ['@relay.example:user', 'noDomain'],
   ['@relay.example:@dest.example', 'syntax'],
   [`user@${'a'.repeat(64)}.example`, 'badDomain'],

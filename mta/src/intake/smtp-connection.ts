@@ -14,8 +14,6 @@ const MAX_UNREAD_REPLY_BYTES = 64 * 1024;
 const LINGER_MS = 5_000;
 /** The same while the listener closes: a stop waits for it. */
 const CLOSING_LINGER_MS = 1_000;
-/** For the PROXY header and for a TLS handshake. */
-const HANDSHAKE_TIMEOUT_MS = 30_000;
 
 /** What a connection needs from its listener. */
 export interface ConnectionHost {
@@ -46,7 +44,7 @@ export class SmtpConnection implements SessionWire {
     this.#host = host;
     this.#raw = socket;
     this.#socket = socket;
-    this.#deadlineMs = host.context.nowMs() + HANDSHAKE_TIMEOUT_MS;
+    this.#deadlineMs = host.context.nowMs() + host.context.limits.handshakeTimeoutMs;
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#session?.closed();
@@ -120,7 +118,7 @@ export class SmtpConnection implements SessionWire {
     this.#raw.removeAllListeners('end');
     this.#raw.pause();
     this.#raw.write(text, 'latin1');
-    this.#deadlineMs = this.#host.context.nowMs() + HANDSHAKE_TIMEOUT_MS;
+    this.#deadlineMs = this.#host.context.nowMs() + this.#host.context.limits.handshakeTimeoutMs;
     this.#handshake((tls) => this.#session?.tlsStarted(tls));
   }
 

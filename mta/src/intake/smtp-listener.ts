@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { constants, randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { SluiceError } from '@sluice/crds';
@@ -144,7 +144,12 @@ export async function startSmtpListener(
 }
 
 function timeouts(limits: ListenerLimits): readonly number[] {
-  return [limits.idleTimeoutMs, limits.commandTimeoutMs, limits.dataTotalTimeoutMs];
+  return [
+    limits.handshakeTimeoutMs,
+    limits.idleTimeoutMs,
+    limits.commandTimeoutMs,
+    limits.dataTotalTimeoutMs,
+  ];
 }
 
 function listen(
@@ -169,7 +174,13 @@ function listen(
 
 function loadTls(material: TlsMaterial, listener: string): SecureContext {
   try {
-    return createSecureContext({ key: material.key, cert: material.cert, minVersion: 'TLSv1.2' });
+    return createSecureContext({
+      key: material.key,
+      cert: material.cert,
+      minVersion: 'TLSv1.2',
+      // A TLS 1.2 client could ask for handshake after handshake on one connection.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SluiceError('SLUICE_TLS_UNUSABLE', { listener, reason }, {}, cause);
