@@ -84,6 +84,7 @@ const layer = {
           level: optional(fc.constantFrom('Disabled', 'Encrypt', 'Verify')),
           mtaSTS: optional(fc.constantFrom('Enabled', 'Disabled')),
           dane: optional(fc.constantFrom('Enabled', 'Disabled')),
+          clientCertificateName: optional(fc.constant('partners')),
         }),
       ),
     }),

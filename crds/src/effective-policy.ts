@@ -134,7 +134,13 @@ export interface EffectiveSession {
   readonly recipientsPerTransaction: number;
   readonly idleTimeoutMs: number;
   readonly timeouts: SessionTimeouts;
-  readonly tls: { readonly level: TlsLevel; readonly mtaSTS: Switch; readonly dane: Switch };
+  readonly tls: {
+    readonly level: TlsLevel;
+    readonly mtaSTS: Switch;
+    readonly dane: Switch;
+    /** Absent = no client certificate. */
+    readonly clientCertificateName?: string;
+  };
 }
 
 export interface EffectiveRetry {

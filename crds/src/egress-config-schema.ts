@@ -143,6 +143,7 @@ const layer = {
           level: z.enum(['Disabled', 'Opportunistic', 'Encrypt', 'Verify']).exactOptional(),
           mtaSTS: enabled.exactOptional(),
           dane: enabled.exactOptional(),
+          clientCertificateName: z.string().exactOptional(),
         })
         .readonly()
         .exactOptional(),
@@ -230,7 +231,7 @@ const pool = z
             warmup: warmup.exactOptional(),
           })
           .refine((source) => source.state === 'Disabled' || isUsable(source), {
-            message: 'this version cannot carry out its way out or its warmup',
+            message: 'this version cannot carry out its warmup',
           })
           .readonly(),
       )

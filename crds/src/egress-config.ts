@@ -155,7 +155,12 @@ export interface Layer {
     readonly recipientsPerTransaction?: number;
     readonly idleTimeoutMs?: number;
     readonly timeouts?: Partial<SessionTimeouts>;
-    readonly tls?: { readonly level?: TlsLevel; readonly mtaSTS?: Switch; readonly dane?: Switch };
+    readonly tls?: {
+      readonly level?: TlsLevel;
+      readonly mtaSTS?: Switch;
+      readonly dane?: Switch;
+      readonly clientCertificateName?: string;
+    };
   };
   readonly retry?: { readonly delaysMs?: readonly number[]; readonly expireAfterMs?: number };
   readonly limits?: readonly LayerLimit[];

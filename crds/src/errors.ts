@@ -3,6 +3,10 @@
  * `{name}` in a text is replaced by the parameter of that name. Documented in docs/reference/errors.md (generated).
  */
 export const ERRORS = {
+  SLUICE_CERTIFICATE_UNUSABLE: {
+    what: 'The certificate {certificate} of spec.certificates cannot be used: {reason}.',
+    cure: 'Give a PEM certificate chain and the PEM private key that belongs to it, both readable by this process.',
+  },
   SLUICE_CONFIG_UNREADABLE: {
     what: 'Cannot read {file}: {reason}.',
     cure: 'Check that the path is right and that the user that runs sluice may read it.',
@@ -94,6 +98,18 @@ export const ERRORS = {
   SLUICE_REFERENCE_UNRESOLVED: {
     what: '{resource}: {reason}',
     cure: 'Correct the name, or add what it names; the rest of the resource is in force.',
+  },
+  SLUICE_EGRESS_PROXY_UNREACHABLE: {
+    what: 'Source "{source}" cannot connect: proxy {proxy}: {reason}.',
+    cure: 'Check that the proxy runs, that its name and port are right, and that this machine may connect to it; with tls: Verify also its certificate and spec.egress.proxyCaFile in sluice.yaml.',
+  },
+  SLUICE_EGRESS_PROXY_REFUSED: {
+    what: 'Source "{source}" cannot connect: proxy {proxy}: {reason}.',
+    cure: 'Look into the log of the proxy: it must allow this machine, its credentials, the address of the source and the port of the target.',
+  },
+  SLUICE_EGRESS_CREDENTIAL_MISSING: {
+    what: 'Source "{source}" cannot connect: sluice.yaml has no credential "{credential}" for proxy {proxy}.',
+    cure: 'Add it to spec.credentials in sluice.yaml, or correct egress.socks5.credentialName in the EgressPool.',
   },
   SLUICE_RESOURCE_PARTIAL: {
     what: '{resource}: {reason}',

@@ -85,7 +85,7 @@ spec:
         finalDot: 10m
         rset: 10s
         quit: 2s
-      tls: {level: Encrypt, mtaSTS: Enabled, dane: Enabled}
+      tls: {level: Encrypt, mtaSTS: Enabled, dane: Enabled, clientCertificateName: partners}
 `,
     },
     {

@@ -57,6 +57,11 @@ const session = z.strictObject({
         .enum(['Enabled', 'Disabled'])
         .exactOptional()
         .describe('Whether TLSA records that DNSSEC proves (RFC 7672) raise the level. Default Disabled.'),
+      clientCertificateName: entryName
+        .exactOptional()
+        .describe(
+          'Certificate of `spec.certificates` in sluice.yaml that is shown to a host that asks for one. Default none.',
+        ),
     })
     .exactOptional()
     .describe('Transport security.'),

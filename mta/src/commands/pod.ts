@@ -15,7 +15,7 @@ import {
   spoolCheck,
   startAdminServer,
 } from '../control/mod.ts';
-import { openSession } from '../deliver/mod.ts';
+import { ClientCertificates, createOpenSession } from '../deliver/mod.ts';
 import {
   type AcceptRefusal,
   createReporter,
@@ -64,6 +64,11 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     logger,
     onChange: ({ config }) => dispatcher.reconfigure(config),
   });
+  const certificates = new ClientCertificates(settings.certificates, () => performance.now(), {
+    reloaded: (certificate) => logger.info({ certificate }, 'certificate changed'),
+    unusable: (certificate, reason) =>
+      logger.error({ certificate, reason }, 'certificate cannot be used, the one of before goes on'),
+  });
   const reporter = createReporter(metrics, events, logger);
   const router = createRouter({
     servers: settings.dns.servers,
@@ -80,7 +85,10 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     spool,
     router,
     createShaper,
-    openSession,
+    openSession: createOpenSession({
+      nowMs: () => performance.now(),
+      findCertificate: (name) => certificates.find(name),
+    }),
     dial: (source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal),
     report: reporter,
     clock: monotonicWallClock,

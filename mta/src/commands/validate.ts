@@ -79,6 +79,8 @@ function unknownTo(settings: readonly Settings[], config: Parameters<typeof unkn
   return unknownNames(config, {
     tenants: settings.flatMap(({ tenants }) => tenants),
     classes: settings.flatMap(({ classes }) => classes),
+    certificates: settings.flatMap(({ certificates }) => certificates),
+    credentials: new Map(settings.flatMap(({ credentials }) => [...credentials])),
   });
 }
 

@@ -57,6 +57,8 @@ class Resolver {
       hostname,
       smtpListeners,
       adminAddress: spec.listeners.admin.address,
+    this.#checkUnique(spec.certificates, ['spec', 'certificates'], 'name');
+    this.#checkUnique(spec.credentials, ['spec', 'credentials'], 'name');
       spool: {
         type: spec.spool.type,
         path: this.#path(spec.spool.sqlite.path),
@@ -86,6 +88,18 @@ class Resolver {
     };
   }
 
+      dkim: resolveDkim(spec.dkim, {
+        tenants: new Set(spec.tenants.map((tenant) => tenant.name)),
+        absolute: (file) => this.#path(file),
+        problem: (path, what, cure) => this.#problem(['spec', 'dkim', ...path], what, cure),
+      }),
+      certificates: spec.certificates.map(({ name, certificateFile, keyFile }, index) => ({
+        name,
+        certificateFile: this.#readable(certificateFile, ['spec', 'certificates', index, 'certificateFile']),
+        keyFile: this.#readable(keyFile, ['spec', 'certificates', index, 'keyFile']),
+      })),
+      credentials: new Map(spec.credentials.map((credential, index) => this.#credential(credential, index))),
+      ...(spec.egress.proxyCaFile !== undefined && { proxyCa: this.#proxyCa(spec.egress.proxyCaFile) }),
   #listener(listener: ListenerInFile, path: FieldPath, hostname: string): SmtpListenerSettings {
     const { tls, auth, limits } = listener;
     if (auth === undefined && listener.relayNetworks.length === 0) {
@@ -211,6 +225,38 @@ class Resolver {
     const text = this.#input.readText(file);
     if (typeof text === 'string') return text.replace(/\r?\n$/, '');
     const what = `Cannot read ${file}: ${text.message}.`;
+  #credential(
+    credential: SettingsInFile['spec']['credentials'][number],
+    index: number,
+  ): readonly [string, CredentialSettings] {
+    const { name, username } = credential;
+    const at = ['spec', 'credentials', index];
+    const password = this.#password(credential, at, this.#input.source);
+    if (password === undefined)
+      this.#problem(at, `Credential "${name}" has no password.`, 'Add passwordFile or password.');
+    // RFC 1929: one octet tells the length, and 0 is none.
+    const longest = Math.max(Buffer.byteLength(username), Buffer.byteLength(password ?? ''));
+    if (longest > MAX_CREDENTIAL_BYTES || password === '') {
+      const cure = 'Use one of 1 to 255 octets.';
+      this.#problem(at, `SOCKS5 cannot carry the user name or the password of "${name}".`, cure);
+    }
+    return [name, { username, password: password ?? '' }];
+  }
+
+  #proxyCa(file: string): string {
+    const path = ['spec', 'egress', 'proxyCaFile'];
+    const absolute = this.#path(file);
+    const text = this.#input.readText(absolute);
+    if (typeof text !== 'string') {
+      this.#unreadable(path, absolute, text);
+      return '';
+    }
+    if (!text.includes('-----BEGIN CERTIFICATE-----')) {
+      this.#problem(path, `${absolute} holds no certificate.`, 'Give certificates in PEM form.');
+    }
+    return text;
+  }
+
     this.problems.push(
       source.problem(
         'SLUICE_CONFIG_UNREADABLE',

@@ -198,6 +198,18 @@ const tenant = z.strictObject({
 });
 
 const mailClass = z.strictObject({
+const certificate = z.strictObject({
+  name: name.describe('What `session.tls.clientCertificateName` of a ShapingPolicy calls it.'),
+  certificateFile: z.string().min(1).describe('Certificate chain, PEM.'),
+  keyFile: z.string().min(1).describe('Private key, PEM.'),
+});
+
+const credential = z.strictObject({
+  name: name.describe('What `credentialName` of an EgressPool calls it.'),
+  username: z.string().min(1).max(255).describe('User name towards the proxy (RFC 1929).'),
+  ...passwordFields,
+});
+
   name: name.describe('What headers, policies and pools call it.'),
   priority: z.int().min(-1000).max(1000).default(0).describe('Higher leaves first.'),
 });
@@ -283,6 +295,32 @@ const spec = z.strictObject({
     .default([])
     .describe('Kinds of mail; a message without one has priority 0.'),
   resources: z
+  credentials: z
+    .array(credential)
+    .max(1_000)
+    .default([])
+    .describe('User names and passwords for egress proxies. Read at the start.'),
+  certificates: z
+    .array(certificate)
+    .max(1_000)
+    .default([])
+    .describe(
+      'Client certificates for hosts that ask for one. Files that change are taken up by the next connection, at most 10s later.',
+    ),
+  egress: z
+    .strictObject({
+      proxyCaFile: optional(
+        z
+          .string()
+          .min(1)
+          .describe(
+            'Certificates (PEM) of the authorities that egress proxies with `tls: Verify` are trusted by; the default is the list that comes with Node. Read at the start.',
+          ),
+      ),
+    })
+    .prefault({})
+    .describe('What all ways out have in common.'),
+  dkim: dkimSchema.prefault({}).describe('DKIM signatures (RFC 6376), made when a message is accepted.'),
     .strictObject({
       directory: z
         .string()

@@ -20,6 +20,13 @@ export interface Settings {
   readonly tenants: readonly TenantSettings[];
   readonly classes: readonly ClassSettings[];
   /** Absolute path. */
+  readonly dkim: DkimSettings;
+  /** By name. */
+  /** Client certificates; the files are read by who uses them. */
+  readonly certificates: readonly CertificateSettings[];
+  readonly credentials: ReadonlyMap<string, CredentialSettings>;
+  /** PEM; absent = the roots that come with Node. */
+  readonly proxyCa?: string;
   readonly resourcesDirectory: string;
   readonly drainTimeoutMs: number;
   readonly log: LogSettings;
@@ -103,6 +110,19 @@ export interface TenantSettings {
 }
 
 export interface ClassSettings {
+/** User name and password towards an egress proxy. */
+export interface CredentialSettings {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface CertificateSettings {
+  readonly name: string;
+  /** Absolute paths. */
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
   readonly name: string;
   readonly priority: number;
 }

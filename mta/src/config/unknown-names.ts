@@ -15,8 +15,13 @@ export function unknownNames(
   settings: {
     readonly tenants: readonly { readonly name: string }[];
     readonly classes: readonly { readonly name: string }[];
+    /** Absent = they are not looked at. */
+    readonly credentials?: ReadonlyMap<string, unknown>;
+    /** Absent = they are not looked at. */
+    readonly certificates?: readonly { readonly name: string }[];
   },
 ): readonly Problem[] {
+  const certificates = new Set(settings.certificates?.map(({ name }) => name));
   const tenants = new Set(settings.tenants.map(({ name }) => name));
   const classes = new Set(settings.classes.map(({ name }) => name));
   const problems = new Map<string, Problem>();
@@ -35,8 +40,13 @@ export function unknownNames(
   };
   for (const match of config.matches) check(`EgressPool/${match.pool}`, match);
   for (const policy of config.policies) {
-    for (const when of [policy.default, ...policy.destinations].flatMap(conditionsOf)) {
-      check(`ShapingPolicy/${policy.name}`, when);
+    for (const layer of [policy.default, ...policy.destinations]) {
+      for (const when of conditionsOf(layer)) check(`ShapingPolicy/${policy.name}`, when);
+      const certificate = layer?.session?.tls?.clientCertificateName;
+      if (settings.certificates === undefined || certificate === undefined) continue;
+      if (certificates.has(certificate)) continue;
+      const problem = unresolvedProblem(`ShapingPolicy/${policy.name}`, 'certificate', certificate);
+      problems.set(problem.what, problem);
     }
   }
   return [...problems.values()];

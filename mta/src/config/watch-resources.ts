@@ -4,7 +4,7 @@ import type { Logger } from './logger.ts';
 import { ResourceDirectory, type ResourceFiles } from './resource-directory.ts';
 import { EMPTY_SET, nextResourceSet, type ResourceSet } from './resource-set.ts';
 import type { ResourceState } from './resource-state.ts';
-import type { ClassSettings, TenantSettings } from './settings.ts';
+import type { CertificateSettings, ClassSettings, TenantSettings } from './settings.ts';
 import { unknownNames } from './unknown-names.ts';
 
 export interface WatchOptions {
@@ -13,6 +13,8 @@ export interface WatchOptions {
   readonly settings: {
     readonly tenants: readonly TenantSettings[];
     readonly classes: readonly ClassSettings[];
+    /** Absent = they are not looked at. */
+    readonly certificates?: readonly CertificateSettings[];
   };
   readonly logger: Logger;
   /** Another configuration is in force now. Not called for the first one. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import { type ConnectionEnd, endOfError, unexpected } from './connection-end.ts';
 import { type Deadline, unwatchDeadline, watchDeadline } from './deadline-ticker.ts';
 import { ReplyParser, type WireReply } from './reply-parser.ts';
@@ -81,15 +81,22 @@ export class Connection implements Deadline {
   /**
    * Starts TLS on the open connection (RFC 3207). Octets that came in clear behind the reply to STARTTLS are an
    * attack or a broken server, and end the connection: they must not be read as if TLS had protected them.
+   *
+   * The certificate is not looked at here: whoever asks for one must check `authorized` before it says anything (certificate-check.ts).
    */
-  upgrade(upgrade: TlsUpgrade, timeoutMs: number): Promise<TLSSocket | ConnectionEnd> {
+  upgrade(
+    upgrade: TlsUpgrade,
+    timeoutMs: number,
+    onTicket: (session: Buffer) => void,
+  ): Promise<TLSSocket | ConnectionEnd> {
     if (this.end !== undefined) return Promise.resolve(this.end);
     if (!this.#parser.empty) {
       this.reset({ cause: 'protocol', detail: 'octets in clear after the reply to STARTTLS' });
       return Promise.resolve(this.end ?? CLOSED);
     }
     this.#unlisten();
-    const secure = connectTls({ ...upgrade, socket: this.#raw });
+    const secure = connectTls({ ...upgrade, socket: this.#raw, rejectUnauthorized: false });
+    secure.on('session', onTicket);
     this.#socket = secure;
     this.#parser = new ReplyParser();
     return new Promise((resolve) => {
@@ -110,7 +117,8 @@ export class Connection implements Deadline {
         this.disarm();
         secure.off('error', this.#onHandshakeError);
         this.#listen();
-        resolve(secure);
+        // Not at once: who takes the connection down in the middle of this event makes Node 26 crash (it still reads the handle afterwards).
+        setImmediate(() => resolve(secure));
       });
       secure.on('error', this.#onHandshakeError);
       secure.once('close', this.#onClose);
@@ -127,7 +135,8 @@ export class Connection implements Deadline {
     this.end ??= end;
     // In the moment between end() and its FIN libuv refuses a reset (EINVAL), and the handle would stay open for ever.
     const sayingGoodbye = this.#socket.writableEnded && !this.#socket.writableFinished;
-    if (sayingGoodbye) this.#raw.destroy();
+    // A way through TLS to a proxy has no reset of its own.
+    if (sayingGoodbye || this.#raw instanceof TLSSocket) this.#raw.destroy();
     else this.#raw.resetAndDestroy();
     this.#socket.destroy();
     if (news) this.#announce(end);

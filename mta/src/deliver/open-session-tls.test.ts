@@ -168,7 +168,7 @@ describeTests('TLS levels', { concurrency: 8 }, () => {
         if (session.tls !== undefined) {
           assert.match(session.tls.protocol, /^TLSv1\.[23]$/);
           assert.notEqual(session.tls.cipher, '');
-          assert.equal(session.tls.authorized, trust === true);
+          assert.equal(session.tls.verified, trust === true);
         }
         await session.close();
         assert.equal(server.peers.length, scripts.length);

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe as describeTests, test } from 'node:test';
 import { SluiceError } from '@sluice/crds';
-import { openSession } from './mod.ts';
 import type { Script } from './scripted-server.ts';
-import { describe, failed, opened, SHORT_MS, sessionOptions, withServer } from './session-fixture.ts';
+import {
+  describe,
+  failed,
+  newClient,
+  opened,
+  SHORT_MS,
+  sessionOptions,
+  withServer,
+} from './session-fixture.ts';
 
 const quits: Script = async (peer) => {
   await peer.talk('QUIT', '221 bye');
@@ -235,7 +242,7 @@ test('a pod that ends does not wait for sessions that are being opened', async (
 });
 
 test('an EHLO name that would inject a command is never sent', async () => {
-  const failure = await openSession(sessionOptions(25, { ehlo: 'a\r\nMAIL FROM:<x@y>' }));
+  const failure = await newClient()(sessionOptions(25, { ehlo: 'a\r\nMAIL FROM:<x@y>' }));
   assert.ok(!failure.ok);
   assert.equal(describe(failure), 'Ehlo local 451 4.3.5');
 });

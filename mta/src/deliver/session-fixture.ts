@@ -2,7 +2,8 @@
 import { connect } from 'node:net';
 import type { SessionTimeouts } from '@sluice/crds';
 import {
-  openSession,
+  createOpenSession,
+  type OpenSession,
   type RecipientResult,
   type Session,
   type SessionFailure,
@@ -72,15 +73,20 @@ export async function withServer(
   await server.stop();
 }
 
+/** A client that has met nobody yet. */
+export function newClient(): OpenSession {
+  return createOpenSession({ nowMs: () => performance.now() });
+}
+
 /** Opens a session that must open. */
-export async function opened(options: SessionOptions): Promise<Session> {
+export async function opened(options: SessionOptions, openSession = newClient()): Promise<Session> {
   const session = await openSession(options);
   if (!session.ok) throw new Error(describe(session));
   return session;
 }
 
 /** Opens a session that must not open. */
-export async function failed(options: SessionOptions): Promise<SessionFailure> {
+export async function failed(options: SessionOptions, openSession = newClient()): Promise<SessionFailure> {
   const session = await openSession(options);
   if (!session.ok) return session;
   await session.destroy();

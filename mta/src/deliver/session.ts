@@ -6,16 +6,21 @@ import type { Transaction, TransactionResult } from './transaction.ts';
 
 export interface SessionOptions {
   /**
-   * Connects; rejects with the system's error. The deliver room owns the socket afterwards. Called twice when an
-   * opportunistic TLS handshake fails: the second connection stays in clear.
+   * Connects; rejects with the system's error. The deliver room owns the socket afterwards. Called again, one connection after the other, when a
+   * TLS handshake fails that resumed an earlier one (once more, without) or that was opportunistic (the last one stays in clear).
    */
   readonly dial: (signal: AbortSignal) => Promise<Socket>;
   readonly hostName: string;
   readonly address: string;
   readonly port: number;
   readonly ehlo: string;
-  /** `ca` replaces the trusted roots (PEM); it matters to level Verify only. */
-  readonly tls: { readonly level: TlsLevel; readonly ca?: readonly string[] };
+  readonly tls: {
+    readonly level: TlsLevel;
+    /** Replaces the trusted roots (PEM); it matters to level Verify only. */
+    readonly ca?: readonly string[];
+    /** Certificate that is shown to a host that asks for one. */
+    readonly clientCertificateName?: string;
+  };
   readonly auth?: { readonly username: string; readonly password: string };
   readonly timeouts: SessionTimeouts;
   /** Gives up opening; without effect once the session is open. */
@@ -28,7 +33,9 @@ export interface SessionTls {
   readonly protocol: string;
   readonly cipher: string;
   /** The certificate is good for the host name under the trusted roots, whether the level asks for it or not. */
-  readonly authorized: boolean;
+  readonly verified: boolean;
+  /** The handshake took up an earlier one; what is `verified` was found out then. */
+  readonly resumed: boolean;
 }
 
 /** An open SMTP session. One transaction at a time. */

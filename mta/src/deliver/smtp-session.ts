@@ -3,6 +3,7 @@ import type { Reply } from '../spool/mod.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import { type ConnectionEnd, unexpected } from './connection-end.ts';
+import type { Flaw } from './host-memory.ts';
 import { quit } from './quit.ts';
 import type { WireReply } from './reply-parser.ts';
 import type { Session, SessionTls } from './session.ts';
@@ -20,6 +21,8 @@ export interface OpenedSession {
   readonly timeouts: SessionTimeouts;
   readonly greeting: Reply;
   readonly tls: SessionTls | undefined;
+  /** The next connections to this host are told. */
+  readonly remember: (flaw: Flaw) => void;
 }
 
 /** An open session between, during and after its transactions. */
@@ -38,6 +41,9 @@ export class SmtpSession implements Session, ConnectionUser, TransactionSetting 
   #resetting = false;
   /** Carried a transaction before the one that runs. */
   reused = false;
+  readonly remember: (flaw: Flaw) => void;
+  pipeliningWorks = false;
+  chunkingWorks = false;
   #closing: Promise<void> | undefined;
   #scratch: Buffer | undefined;
 
@@ -47,6 +53,7 @@ export class SmtpSession implements Session, ConnectionUser, TransactionSetting 
     this.hostName = opened.hostName;
     this.timeouts = opened.timeouts;
     this.greeting = opened.greeting;
+    this.remember = opened.remember;
     if (opened.tls !== undefined) this.tls = opened.tls;
     this.connection.user = this;
   }

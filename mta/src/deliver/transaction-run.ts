@@ -5,6 +5,7 @@ import type { Capabilities } from './capabilities.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import { type ConnectionEnd, unexpected } from './connection-end.ts';
 import { refusalOfMessage, refusalOfRecipient } from './envelope-check.ts';
+import type { Flaw } from './host-memory.ts';
 import { mailCommand, rcptCommand } from './mail-command.ts';
 import type { Phase } from './phase.ts';
 import type { WireReply } from './reply-parser.ts';
@@ -28,6 +29,12 @@ export interface TransactionSetting {
   scratch(): Buffer;
   /** The session carried a message before: its peer may be just closing it for idleness. */
   readonly reused: boolean;
+  /** Every command of a pipelined group was answered once. */
+  pipeliningWorks: boolean;
+  /** The peer has understood a BDAT. */
+  chunkingWorks: boolean;
+  /** The host cannot do what it announces. */
+  remember(flaw: Flaw): void;
   transactionBegins(): void;
   /** The run has the connection no longer. `clean` = the peer's state is that of a fresh session. */
   transactionOver(clean: boolean): void;
@@ -54,6 +61,8 @@ export class TransactionRun implements ConnectionUser {
   #mailRefusal: RecipientResult | undefined;
   #writer: BodyWriter | undefined;
   #bodySent = false;
+  /** Found in this transaction: it is given back, to be sent without. */
+  #flaw: Flaw | undefined;
   #startedAtMs = 0;
 
   constructor(setting: TransactionSetting, transaction: Transaction) {
@@ -103,6 +112,10 @@ export class TransactionRun implements ConnectionUser {
 
   onReply(wire: WireReply): void {
     const { connection } = this.#setting;
+    if (wire.code >= 400 && this.#speaksOfPipelining(wire)) {
+      this.#giveBackWithout('Pipelining');
+      return;
+    }
     if (wire.code === 421) {
       connection.peerCloses(wire);
       return;
@@ -130,6 +143,13 @@ export class TransactionRun implements ConnectionUser {
   onConnectionEnd(end: ConnectionEnd): void {
     const { hostName, reused } = this.#setting;
     const phase = this.#phase();
+    if (this.#flaw !== undefined) {
+      this.#setting.transactionOver(false);
+      this.#fill('transient', phase, replyOfEnd(end, phase, hostName));
+      this.#resolve({ recipients: this.#settled(), begun: false, ended: 'extension-broken', durationMs: 0 });
+      return;
+    }
+    if (end.cause === 'timeout' && this.#lostCommands()) this.#setting.remember('Pipelining');
     if (reused && phase === 'Mail' && end.cause === 'closed') {
       // It closed for idleness while we wrote. A host that does this to a fresh session is charged with the attempt.
       this.#setting.transactionOver(false);
@@ -150,6 +170,32 @@ export class TransactionRun implements ConnectionUser {
     writer.pump();
     this.#bodySent = writer.done;
     this.#arm();
+  }
+
+  /** A server that announces PIPELINING (RFC 2920) and takes it for an attack says so in the first group that it gets. */
+  #speaksOfPipelining(wire: WireReply): boolean {
+    const { capabilities, pipeliningWorks } = this.#setting;
+    if (!capabilities.pipelining || pipeliningWorks) return false;
+    return wire.lines.some((line) => PIPELINING_REFUSED.test(line));
+  }
+
+  /** MAIL was answered and what came with it never was: that is how servers fail that forget what they have read behind a command. */
+  #lostCommands(): boolean {
+    const { capabilities, pipeliningWorks } = this.#setting;
+    return capabilities.pipelining && !pipeliningWorks && this.#expect !== 'Mail';
+  }
+
+  /**
+   * The peer has refused in so many words, so the message is not with it; but what it takes the octets for that follow is anybody's guess.
+   * The session ends, and the message is offered anew.
+   */
+  #giveBackWithout(flaw: Flaw): void {
+    this.#flaw = flaw;
+    this.#setting.remember(flaw);
+    this.#setting.connection.reset({
+      cause: 'protocol',
+      detail: `the peer announces ${flaw} and cannot do it`,
+    });
   }
 
   #onMail(wire: WireReply): void {
@@ -180,6 +226,7 @@ export class TransactionRun implements ConnectionUser {
       this.#finish(false);
       return;
     } else if (this.#setting.capabilities.chunking) {
+      this.#setting.pipeliningWorks = true;
       this.#expect = 'FinalDot';
       this.#sendBody('');
     } else {
@@ -190,6 +237,7 @@ export class TransactionRun implements ConnectionUser {
   }
 
   #onData(wire: WireReply): void {
+    this.#setting.pipeliningWorks = true;
     if (wire.code >= 400) {
       this.#refuseAccepted(wire, 'Data');
       this.#finish(false);
@@ -207,6 +255,14 @@ export class TransactionRun implements ConnectionUser {
   }
 
   #onFinalDot(wire: WireReply): void {
+    const setting = this.#setting;
+    // RFC 5321 §4.2.1: the second digit 0 speaks of the syntax. The recipients were taken, so it is BDAT that is not understood (RFC 3030).
+    if (setting.capabilities.chunking && !setting.chunkingWorks && isSyntaxError(wire) && !this.#hopeless()) {
+      this.#giveBackWithout('Chunking');
+      return;
+    }
+    setting.chunkingWorks = true;
+    setting.pipeliningWorks = true;
     if (!this.#bodySent) {
       // It has heard enough. Without the rest of the body no other command can follow.
       const { connection } = this.#setting;
@@ -320,6 +376,12 @@ export class TransactionRun implements ConnectionUser {
       durationMs: performance.now() - this.#startedAtMs,
     });
   }
+}
+
+const PIPELINING_REFUSED = /pipelin|synchroni[sz]ation/i;
+
+function isSyntaxError({ code }: WireReply): boolean {
+  return code >= 500 && code < 510;
 }
 
 function checked(recipient: string): RecipientResult | undefined {

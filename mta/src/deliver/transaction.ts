@@ -28,11 +28,12 @@ export interface TransactionResult {
   readonly recipients: readonly RecipientResult[];
   /**
    * The results count: MAIL was sent, or Sluice refused the message itself because this peer cannot carry it.
-   * `false` = the peer had closed the idle session: nothing happened, try again elsewhere at once.
+   * `false` = nothing happened, try again at once: the peer had closed the idle session, or it cannot do what it announced and is spoken to
+   * without that from now on.
    */
   readonly begun: boolean;
   /** Set when the session cannot carry another transaction, with the reason. */
-  readonly ended?: SessionFailure | 'peer-closed';
+  readonly ended?: SessionFailure | 'peer-closed' | 'extension-broken';
   /** Time from MAIL to the last reply, milliseconds. */
   readonly durationMs: number;
 }

@@ -1,5 +1,5 @@
 import type { SourceConfig } from '@sluice/crds';
-import type { Phase } from '../deliver/mod.ts';
+import type { Phase, SessionTls } from '../deliver/mod.ts';
 import type { Envelope, Reply } from '../spool/mod.ts';
 
 /** Where an attempt went; names as in events. */
@@ -12,7 +12,7 @@ export interface AttemptPlace {
   readonly domain: string;
   readonly mxHost: string;
   readonly mxAddress: string;
-  readonly tls?: { readonly protocol: string; readonly cipher: string };
+  readonly tls?: SessionTls;
 }
 
 export type ConnectionPlace = Pick<AttemptPlace, 'pool' | 'source' | 'group'>;

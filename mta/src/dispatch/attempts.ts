@@ -103,8 +103,8 @@ export async function attemptEntry(
     eightBit: envelope.eightBit,
     smtputf8: envelope.smtputf8,
   });
-  if (!result.begun && (session.carried > 0 || session.retiring)) {
-    // The peer had closed the idle session, or we did: nothing was said about this message.
+  if (!result.begun && (session.carried > 0 || session.retiring || result.ended === 'extension-broken')) {
+    // The peer had closed the idle session, or we did: nothing was said about this message. Or it is sent anew without what the host cannot do.
     context.queue.giveBack(entry);
     return undefined;
   }

@@ -1,9 +1,10 @@
 import type { Session, SessionFailure } from '../deliver/mod.ts';
-import { sourceFamily } from '../egress/mod.ts';
+import { proxyDoubt, sourceFamily } from '../egress/mod.ts';
 import type { NoRoute, Target } from '../route/mod.ts';
 import type { ConnectionGrant, Waiter } from '../shape/mod.ts';
 import type { CarriedUnit } from './carried-unit.ts';
 import { CarryingSession } from './carrying-session.ts';
+import { isSilence } from './connection-verdict.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import type { LaneSource } from './lane-source.ts';
 
@@ -66,7 +67,7 @@ export async function openConnection(
       }
       if (hostSlots !== undefined) shaper.release(hostSlots, clock.nowMs());
       hostSlots = undefined;
-      failure = opened;
+      failure = withDoubt(opened, laneSource);
       if (!opened.tryNextHost) break;
     }
     if (signal.aborted) return opening;
@@ -95,9 +96,16 @@ function openSession(
     address: address.address,
     port: host.port,
     ehlo: source.ehlo,
-    tls: { level: destination.tlsLevel },
+    tls: destination.tls,
     ...(host.auth === undefined ? {} : { auth: host.auth }),
     timeouts,
     signal,
   });
+}
+
+/** Where a silent end may be the proxy's as well, the reply says both. */
+function withDoubt(failure: SessionFailure, { source }: LaneSource): SessionFailure {
+  const doubt = isSilence(failure) ? proxyDoubt(source) : undefined;
+  if (doubt === undefined) return failure;
+  return { ...failure, reply: { ...failure.reply, text: `${failure.reply.text}, ${doubt}` } };
 }

@@ -1,4 +1,5 @@
-import { type EffectivePolicy, type EgressConfig, effectivePolicy, type TlsLevel } from '@sluice/crds';
+import { type EffectivePolicy, type EgressConfig, effectivePolicy } from '@sluice/crds';
+import type { SessionOptions } from '../deliver/mod.ts';
 import { bestPreferenceHosts, type NoRoute, type Route, type Router } from '../route/mod.ts';
 import type { AttemptKeys } from './limit-keys.ts';
 
@@ -8,9 +9,9 @@ export interface Destination {
   readonly domain: string;
   readonly route: Route;
   readonly policy: EffectivePolicy;
-  /** The policy's, unless a `routes` entry of sluice.yaml asks for another. */
-  readonly tlsLevel: TlsLevel;
-  /** Name of the lane: the site and, where it is not the usual one, the TLS level: sessions of another level are not shared. */
+  /** The policy's, unless a `routes` entry of sluice.yaml asks for another level. */
+  readonly tls: SessionOptions['tls'];
+  /** Name of the lane: the site and, where it is not the usual one, its TLS: sessions of another level or certificate are not shared. */
   readonly laneSite: string;
   /** Limits already resolved: by traffic (tenant, campaign, class), then by source and host. */
   readonly keys: Map<string, Map<string, AttemptKeys>>;
@@ -37,11 +38,19 @@ export class Destinations {
     const remembered = this.#remembered.get(key);
     if (remembered !== undefined && remembered.route === route) return remembered;
     const policy = effectivePolicy(this.#config, pool, domain, bestPreferenceHosts(route));
-    const tlsLevel = route.tlsLevel ?? policy.session.tls.level;
-    const laneSite = tlsLevel === 'Opportunistic' ? route.site : `${route.site};tls=${tlsLevel}`;
-    const destination: Destination = { pool, domain, route, policy, tlsLevel, laneSite, keys: new Map() };
+    const { clientCertificateName } = policy.session.tls;
+    const level = route.tlsLevel ?? policy.session.tls.level;
+    const tls = { level, ...(clientCertificateName === undefined ? {} : { clientCertificateName }) };
+    const laneSite = route.site + laneSuffix(tls);
+    const destination: Destination = { pool, domain, route, policy, tls, laneSite, keys: new Map() };
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     this.#remembered.set(key, destination);
     return destination;
   }
+}
+
+/** Example: `;tls=Verify;certificate=partners`; empty for plain opportunistic TLS. */
+function laneSuffix({ level, clientCertificateName }: SessionOptions['tls']): string {
+  const certificate = clientCertificateName === undefined ? '' : `;certificate=${clientCertificateName}`;
+  return level === 'Opportunistic' && certificate === '' ? '' : `;tls=${level}${certificate}`;
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { compile, type EgressConfig, parseResources } from '@sluice/crds';
 import { stringify } from 'yaml';
-import { openSession } from '../deliver/mod.ts';
-import { dial } from '../egress/mod.ts';
+import { createOpenSession } from '../deliver/mod.ts';
+import { createDial } from '../egress/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
 import { type Envelope, newMessageId } from '../spool/mod.ts';
@@ -80,7 +80,7 @@ export class TestPod {
         nowMs: () => performance.now(),
       }),
       createShaper,
-      openSession,
+      openSession: createOpenSession({ nowMs: () => performance.now() }),
       dial: (source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal),
       report: {
         accepted: () => {},

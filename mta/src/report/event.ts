@@ -62,6 +62,12 @@ export const mailEventSchema = z
         .strictObject({
           protocol: z.string().describe('`TLSv1.3`.'),
           cipher: z.string().describe('Cipher suite.'),
+          verified: z
+            .boolean()
+            .describe(
+              'The certificate is good for `mxHost` under the trusted roots, whether the level asks for it or not.',
+            ),
+          resumed: z.boolean().describe('The handshake took up an earlier one (session resumption).'),
         })
         .readonly()
         .describe('Absent = the session was not encrypted.'),

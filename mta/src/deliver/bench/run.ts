@@ -6,8 +6,9 @@
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { openSession, type Session, type Transaction } from '../mod.ts';
+import { createOpenSession, type Session, type Transaction } from '../mod.ts';
 
+const openSession = createOpenSession({ nowMs: () => performance.now() });
 const MINUTE_MS = 60_000;
 const timeouts = {
   connectMs: MINUTE_MS,
