@@ -31,9 +31,33 @@ export const ERRORS = {
     what: 'The spool {file} cannot be opened: {reason}.',
     cure: 'Check that its directory exists on a local disk with free space and that the user that runs sluice may write there.',
   },
+  SLUICE_NATS_UNREACHABLE: {
+    what: 'Cannot reach NATS at {servers}: {reason}.',
+    cure: 'Check spec.spool.jetstream.servers and tls in sluice.yaml, that nats-server runs, and that the network lets this pod reach it.',
+  },
+  SLUICE_NATS_REFUSED: {
+    what: 'NATS at {servers} refuses this user: {reason}.',
+    cure: 'Correct spec.spool.jetstream.credentials in sluice.yaml, or the user on the server.',
+  },
+  SLUICE_NATS_TOO_OLD: {
+    what: 'NATS at {servers} is version {version}.',
+    cure: 'Update nats-server: {least} is the least that Sluice works with.',
+  },
+  SLUICE_NATS_UNUSABLE: {
+    what: 'NATS cannot hold the spool: {reason}.',
+    cure: '{cure}',
+  },
+  SLUICE_NATS_STREAM: {
+    what: 'The stream {stream} has {field} {found}; Sluice needs {wanted}.',
+    cure: '{cure}',
+  },
   SLUICE_EVENTS_FILE_UNWRITABLE: {
     what: 'Cannot open {file} for events: {reason}.',
     cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
+  },
+  SLUICE_DKIM_KEY_UNUSABLE: {
+    what: 'No DKIM key for {domain} (selector {selector}): {file}: {reason}.',
+    cure: 'Put the private key there: PEM, RSA of 2048 bits or Ed25519, not encrypted, readable for the user that runs sluice. `sluice run --check` looks again.',
   },
   SLUICE_YAML_SYNTAX: {
     what: 'This is not valid YAML: {reason}.',
@@ -75,6 +99,18 @@ export const ERRORS = {
     what: 'Source "{source}" cannot connect: the address {address} has no free local port.',
     cure: 'Widen net.ipv4.ip_local_port_range, lower the connections of the limits, or add a source.',
   },
+  SLUICE_EGRESS_PROXY_UNREACHABLE: {
+    what: 'Source "{source}" cannot connect: proxy {proxy}: {reason}.',
+    cure: 'Check that the proxy runs, that its name and port are right, and that this machine may connect to it; with tls: Verify also its certificate and spec.egress.proxyCaFile in sluice.yaml.',
+  },
+  SLUICE_EGRESS_PROXY_REFUSED: {
+    what: 'Source "{source}" cannot connect: proxy {proxy}: {reason}.',
+    cure: 'Look into the log of the proxy: it must allow this machine, its credentials, the address of the source and the port of the target.',
+  },
+  SLUICE_EGRESS_CREDENTIAL_MISSING: {
+    what: 'Source "{source}" cannot connect: sluice.yaml has no credential "{credential}" for proxy {proxy}.',
+    cure: 'Add it to spec.credentials in sluice.yaml, or correct egress.socks5.credentialName in the EgressPool.',
+  },
   SLUICE_EGRESS_CONFIG_INVALID: {
     what: 'This is no egress configuration: {reason}.',
     cure: 'Let the operator of the same version write it again; it is not edited by hand.',
@@ -98,18 +134,6 @@ export const ERRORS = {
   SLUICE_REFERENCE_UNRESOLVED: {
     what: '{resource}: {reason}',
     cure: 'Correct the name, or add what it names; the rest of the resource is in force.',
-  },
-  SLUICE_EGRESS_PROXY_UNREACHABLE: {
-    what: 'Source "{source}" cannot connect: proxy {proxy}: {reason}.',
-    cure: 'Check that the proxy runs, that its name and port are right, and that this machine may connect to it; with tls: Verify also its certificate and spec.egress.proxyCaFile in sluice.yaml.',
-  },
-  SLUICE_EGRESS_PROXY_REFUSED: {
-    what: 'Source "{source}" cannot connect: proxy {proxy}: {reason}.',
-    cure: 'Look into the log of the proxy: it must allow this machine, its credentials, the address of the source and the port of the target.',
-  },
-  SLUICE_EGRESS_CREDENTIAL_MISSING: {
-    what: 'Source "{source}" cannot connect: sluice.yaml has no credential "{credential}" for proxy {proxy}.',
-    cure: 'Add it to spec.credentials in sluice.yaml, or correct egress.socks5.credentialName in the EgressPool.',
   },
   SLUICE_RESOURCE_PARTIAL: {
     what: '{resource}: {reason}',

@@ -1,0 +1,36 @@
+import type { Layout } from './layout.ts';
+
+/** Subjects for the permissions of a NATS user. */
+export interface Permissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/**
+ * The least that a pod's NATS user needs. `makeStreams`: with the right to make the streams when they are missing; without it
+ * somebody else makes them (docs/reference/nats.md), and the pod only checks.
+ *
+ * Example: `podPermissions(new Layout({ prefix: 'sluice', spoolStreams: 4 }), true).subscribe` → `['sluice.inbox.>']`
+ */
+export function podPermissions(layout: Layout, makeStreams: boolean): Permissions {
+  const publish = [
+    ...layout.spoolStreamNames.map((_, index) => layout.spoolSubjects(index)),
+    layout.journalSubjects,
+    layout.deferSubjects,
+    '$JS.API.INFO',
+  ];
+  for (const stream of layout.streamNames) {
+    publish.push(`$JS.API.STREAM.INFO.${stream}`);
+    if (makeStreams) publish.push(`$JS.API.STREAM.CREATE.${stream}`);
+    publish.push(
+      `$JS.API.STREAM.MSG.GET.${stream}`,
+      `$JS.API.STREAM.PURGE.${stream}`,
+      `$JS.API.DIRECT.GET.${stream}`,
+      `$JS.API.DIRECT.GET.${stream}.>`,
+      `$JS.API.CONSUMER.CREATE.${stream}.>`,
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+      `$JS.API.CONSUMER.DELETE.${stream}.*`,
+    );
+  }
+  return { publish, subscribe: [`${layout.inboxPrefix}.>`] };
+}
