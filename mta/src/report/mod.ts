@@ -5,3 +5,4 @@ export { createEventSink, type EventSink, type EventSinkOptions } from './event-
 export { createLogger, type LogDestination } from './logger.ts';
 export { createMetrics, type MetricSources, type Metrics, type QueueGauges } from './metrics.ts';
 export { eventsPage, metricsPage } from './reference-pages.ts';
+export { type ReportedRecipient, type StatusReport, writeStatusReport } from './status-report.ts';
