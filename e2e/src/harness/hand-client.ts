@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 /** A client that a test speaks for by hand: it sends exactly the octets that it is given. */
 export class HandClient {
@@ -7,8 +9,27 @@ export class HandClient {
   #closed = false;
   #wake: (() => void) | undefined;
 
-  constructor(target: { readonly host: string; readonly port: number }) {
-    this.socket = connect({ ...target, noDelay: true, allowHalfOpen: true });
+  /** A client in the clear, or one whose TLS begins with the connection. */
+  static async open({
+    host,
+    port,
+    tls,
+  }: {
+    readonly host: string;
+    readonly port: number;
+    readonly tls: boolean;
+  }): Promise<HandClient> {
+    if (!tls) return new HandClient({ host, port });
+    const socket = connectTls({ host, port, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    return new HandClient({ host, port }, socket);
+  }
+
+  constructor(
+    target: { readonly host: string; readonly port: number },
+    socket: Socket = connect({ ...target, noDelay: true, allowHalfOpen: true }),
+  ) {
+    this.socket = socket;
     this.socket.setEncoding('latin1');
     this.socket.on('data', (text: string) => {
       this.#text += text;

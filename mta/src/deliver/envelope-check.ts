@@ -2,11 +2,17 @@ import type { Reply } from '../spool/mod.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Transaction } from './transaction.ts';
 
-/** Printable ASCII without space and angle brackets: what an address may be made of without SMTPUTF8. */
+/** Printable ASCII without space and angle brackets: nearly every address. */
 const PLAIN_ADDRESS = /^[\x21-\x3b\x3d\x3f-\x7e]*$/;
 /** What would end the path or the command early (CR, LF, NUL, space, brackets), and every other control character. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const DANGEROUS = /[\x00-\x20<>\x7f-\x9f]/;
+/** RFC 5321 §4.1.2: between the quotes of a local part, space and brackets are text. */
+const QUOTED_ADDRESS =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it keeps out
+  /^"(?:[^\x00-\x1f"\\\x7f-\x9f]|\\[\x20-\x7e])*"@[^\x00-\x20"<>@\x7f-\x9f]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is meant
+const ASCII = /^[\x00-\x7f]*$/;
 
 /** Why this peer cannot be given this message at all, or `undefined`. No conversion is ever made: it would break signatures. */
 export function refusalOfMessage(
@@ -43,13 +49,14 @@ export function refusalOfRecipient(recipient: string): Reply | undefined {
 export function needsSmtputf8(transaction: Transaction): boolean {
   return (
     transaction.smtputf8 ||
-    !PLAIN_ADDRESS.test(transaction.sender) ||
-    !transaction.recipients.every((recipient) => PLAIN_ADDRESS.test(recipient) || DANGEROUS.test(recipient))
+    !ASCII.test(transaction.sender) ||
+    // One that is named to no peer asks nothing of this one.
+    !transaction.recipients.every((recipient) => ASCII.test(recipient) || !isSafeAddress(recipient))
   );
 }
 
 function isSafeAddress(address: string): boolean {
-  return PLAIN_ADDRESS.test(address) || !DANGEROUS.test(address);
+  return PLAIN_ADDRESS.test(address) || !DANGEROUS.test(address) || QUOTED_ADDRESS.test(address);
 }
 
 function local(code: number, enhanced: string, text: string): Reply {
