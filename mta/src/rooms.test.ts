@@ -17,7 +17,8 @@ const ROOM_LINES: readonly (readonly string[])[] = [
   ['queue'],
   ['shape'],
   ['spool'],
-  ['sign', 'secrets', 'config', 'sink', 'blast', 'migrate'],
+  ['sign'],
+  ['secrets', 'config', 'sink', 'blast', 'migrate'],
 ];
 
 /** Rooms of tools, not of the MTA: they know no other room, and only these know them. */

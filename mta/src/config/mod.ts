@@ -3,6 +3,7 @@
 export type { Problem } from '@sluice/crds';
 export { formatByteSize, parseByteSize } from './byte-size.ts';
 export { DNS_ATTEMPTS, DNS_TIMEOUT_MS, SMTP_PORT } from './defaults.ts';
+export type * from './dkim-settings.ts';
 export { compileFiles, type GivenFiles, readGivenFiles } from './given-files.ts';
 export { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
 export type { LogFields, Logger } from './logger.ts';

@@ -2,7 +2,14 @@ import { resolve } from 'node:path';
 import type { Problem } from '@sluice/crds';
 import { checkShape } from './check-shape.ts';
 import { isOpenRelay } from './network.ts';
-import type { RouteSettings, Settings, SmtpListenerSettings, UserSettings } from './settings.ts';
+import { resolveDkim } from './resolve-dkim.ts';
+import type {
+  CredentialSettings,
+  RouteSettings,
+  Settings,
+  SmtpListenerSettings,
+  UserSettings,
+} from './settings.ts';
 import type { ReadText, Surroundings } from './settings-file.ts';
 import { type SettingsInFile, type UserInFile, usersFileSchema } from './settings-schema.ts';
 import { type FieldPath, parseYamlSource, type YamlSource } from './yaml-source.ts';

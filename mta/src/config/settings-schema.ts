@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import * as defaults from './defaults.ts';
+import { dkimSchema } from './dkim-schema.ts';
 import {
   byteSize,
   duration,

@@ -1,4 +1,5 @@
 import type { TlsLevel } from '@sluice/crds';
+import type { DkimSettings } from './dkim-settings.ts';
 import type { HostPort } from './host-port.ts';
 import type { Network } from './network.ts';
 
