@@ -1,4 +1,5 @@
 import type { Reply } from '../spool/mod.ts';
+import { isDangerous } from './body-check.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -35,6 +36,9 @@ export function refusalOfMessage(
   }
   if (!capabilities.smtputf8 && needsSmtputf8(transaction)) {
     return local(553, '5.6.7', 'the message needs SMTPUTF8 and the peer does not offer it');
+  }
+  if (isDangerous(transaction.body)) {
+    return local(554, '5.6.11', 'the message contains a bare CR, a bare LF or a NUL');
   }
   return undefined;
 }
