@@ -1,21 +1,13 @@
 import { isUsable } from './partial-support.ts';
 import type { ResourcePage } from './resource-page.ts';
 
-/** Types of a way out that this version does not have. */
-const UNUSED_WAYS = ['Direct', 'Bind', 'HAProxy', 'SOCKS5'].filter((type) => !isUsable({ egress: { type } }));
-
 /** docs/reference/egresspool.md */
 export const EGRESS_POOL_PAGE: ResourcePage = {
   kind: 'EgressPool',
   intro:
     'Which addresses mail leaves from: which mail the pool takes, its sources, and the way out of each. Short name `epool`.',
   same: { 'spec.egress': 'spec.sources[].egress' },
-  unsupported: [
-    ...UNUSED_WAYS.map((type) => `a source with \`egress.type: ${type}\`; it is not used`),
-    ...(isUsable({ egress: { type: 'Direct' }, warmup: {} })
-      ? []
-      : ['a source with `warmup`; it is not used']),
-  ],
+  unsupported: [...(isUsable({ warmup: {} }) ? [] : ['a source with `warmup`; it is not used'])],
   sections: [
     {
       title: 'Resource',

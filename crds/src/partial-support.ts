@@ -1,5 +1,4 @@
 import type { Remark } from './condition.ts';
-import type { SourceConfig } from './egress-config.ts';
 import type { EgressPool } from './egress-pool.ts';
 import type { Resource } from './resource.ts';
 import type { LayerSpec, ShapingPolicy } from './shaping-policy.ts';
@@ -11,9 +10,8 @@ const MAX_NAMED = 5;
  * What the language has and the MTA of this version does not carry out yet: it is accepted, compiled, and named in the
  * condition. A line goes away when the MTA can do it.
  *
- * A source is different: one with a way out that cannot be taken would show the receiver a foreign address, and a cold address
- * without its warm-up is soon a blocked one. Both cannot be undone, so such a source is not used (`compile` gives it the
- * state `Disabled`, and a pod refuses a configuration in which it has another).
+ * A source is different: a cold address without its warm-up is soon a blocked one, which cannot be undone, so such a source is
+ * not used (`compile` gives it the state `Disabled`, and a pod refuses a configuration in which it has another).
  */
 export function partialSupport(resource: Resource): readonly Remark[] {
   const fields = unsupportedFields(resource);
@@ -32,11 +30,8 @@ export function unsupportedFields(resource: Resource): ReadonlySet<string> {
 }
 
 /** Whether this version can use a source without doing harm. */
-export function isUsable(source: {
-  readonly egress: { readonly type: string };
-  readonly warmup?: object;
-}): boolean {
-  return (source.egress.type === 'Direct' || source.egress.type === 'Bind') && source.warmup === undefined;
+export function isUsable(source: { readonly warmup?: object }): boolean {
+  return source.warmup === undefined;
 }
 
 function* poolFields({ spec }: EgressPool): Generator<string> {
@@ -46,22 +41,11 @@ function* poolFields({ spec }: EgressPool): Generator<string> {
 }
 
 function* unusedSources({ spec }: EgressPool): Generator<string> {
-  const unused = spec.sources.filter(
-    ({ egress = spec.egress ?? DIRECT, warmup }) => !isUsable({ egress, ...(warmup && { warmup }) }),
-  );
-  for (const type of ['HAProxy', 'SOCKS5'] as const) {
-    const names = unused.filter(({ egress = spec.egress }) => egress?.type === type).map(({ name }) => name);
-    if (names.length > 0) {
-      yield `This version has no way out of type ${type} yet, so these sources are not used: ${listed(names)}.`;
-    }
-  }
-  const cold = unused.filter(({ warmup }) => warmup !== undefined).map(({ name }) => name);
+  const cold = spec.sources.filter((source) => !isUsable(source)).map(({ name }) => name);
   if (cold.length > 0) {
     yield `This version does not carry out warmup yet, so that these cold sources are not used: ${listed(cold)}.`;
   }
 }
-
-const DIRECT = { type: 'Direct' } as const satisfies Pick<SourceConfig['egress'], 'type'>;
 
 function* policyFields({ spec }: ShapingPolicy): Generator<string> {
   yield* layerFields(spec.default, 'spec.default');

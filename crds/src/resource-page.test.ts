@@ -69,7 +69,7 @@ for (const page of PAGES) {
   }
 }
 
-test('the page of pools names the ways out and the warm-up that a source is left unused for', () => {
+test('the page of pools names the warm-up that a source is left unused for, and only that', () => {
   const { resources } = parseResources(
     EGRESS_POOL_PAGE.sections.map(({ example }) => example).join('\n---\n'),
     'pools.yaml',
@@ -77,15 +77,10 @@ test('the page of pools names the ways out and the warm-up that a source is left
   const unused = compile({ resources }).config.pools.flatMap(({ sources }) =>
     sources.filter(({ state }) => state === 'Disabled').map(({ name, egress }) => `${egress.type} ${name}`),
   );
+  assert.deepEqual(unused, ['Direct ip-1', 'Direct ip-2']);
   const text = resourcePage(EGRESS_POOL_PAGE);
-  for (const type of ['Direct', 'Bind', 'HAProxy', 'SOCKS5']) {
-    const isUnused = unused.some((source) => source.startsWith(`${type} over`));
-    assert.equal(text.includes(`- a source with \`egress.type: ${type}\``), isUnused, type);
-  }
-  assert.equal(
-    text.includes('- a source with `warmup`'),
-    unused.some((source) => /^Direct ip-/.test(source)),
-  );
+  assert.ok(text.includes('- a source with `warmup`; it is not used'));
+  assert.ok(!text.includes('- a source with `egress.type'));
 });
 
 test('the defaults that the page of policies tells are those that apply without any policy', () => {

@@ -23,7 +23,7 @@ import {
   MAX_RESIDENT_BYTES,
   monotonicWallClock,
 } from '../dispatch/mod.ts';
-import { dial } from '../egress/mod.ts';
+import { createDial, proxyAddresses } from '../egress/mod.ts';
 import { type AcceptMessage, type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
 import { createEventSink, createMetrics, type Metrics } from '../report/mod.ts';
 import { createRouter } from '../route/mod.ts';
@@ -77,6 +77,13 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     smtpPort: settings.smtpPort,
     routes: settings.routes,
     allowedTargets: settings.allowedTargets,
+    random: Math.random,
+    nowMs: () => performance.now(),
+  });
+  const dial = createDial({
+    credentials: settings.credentials,
+    ...(settings.proxyCa === undefined ? {} : { proxyCa: settings.proxyCa }),
+    lookUp: proxyAddresses(router),
     random: Math.random,
     nowMs: () => performance.now(),
   });

@@ -1,5 +1,12 @@
 import type { Command } from 'commander';
-import { loadSettings } from '../config/mod.ts';
+import {
+  compileFiles,
+  loadSettings,
+  missingCredentials,
+  type Problem,
+  readGivenFiles,
+  type Settings,
+} from '../config/mod.ts';
 import { createLogger } from '../report/mod.ts';
 import { startPod } from './pod.ts';
 import { ProblemsFound } from './problems-found.ts';
@@ -14,7 +21,10 @@ export function run(program: Command): void {
         'Changed resources take effect within 2 seconds. SIGTERM drains: open transactions end, then the process.',
     )
     .requiredOption('--config <file>', 'the settings file, sluice.yaml')
-    .option('--check', 'only check the settings file, then exit')
+    .option(
+      '--check',
+      'only check the settings file, and that the resources find their credentials in it, then exit',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  $ sluice run --config sluice.yaml\n  $ sluice run --config sluice.yaml --check\n',
@@ -23,6 +33,8 @@ export function run(program: Command): void {
       const loaded = loadSettings(options.config);
       if ('problems' in loaded) throw new ProblemsFound(loaded.problems);
       if (options.check) {
+        const missing = await withoutCredentials(loaded.settings);
+        if (missing.length > 0) throw new ProblemsFound(missing);
         process.stdout.write(`${options.config} is valid.\n`);
         return;
       }
@@ -33,6 +45,15 @@ export function run(program: Command): void {
       await stop;
       await pod.drain();
     });
+}
+
+/** Credentials that the resources name and the settings do not have. Other mistakes in resources are for `sluice validate`. */
+async function withoutCredentials({
+  resourcesDirectory,
+  credentials,
+}: Settings): Promise<readonly Problem[]> {
+  const { resources } = await readGivenFiles([resourcesDirectory], true);
+  return missingCredentials(compileFiles(resources).compiled.config, credentials);
 }
 
 /**

@@ -19,6 +19,6 @@ export {
   thisMachine,
 } from './settings-file.ts';
 export { settingsPage } from './settings-page.ts';
-export { unknownNames } from './unknown-names.ts';
+export { missingCredentials, unknownNames } from './unknown-names.ts';
 export { type FileWatch, watchFiles } from './watch-files.ts';
 export { type ResourceWatch, type WatchOptions, watchResources } from './watch-resources.ts';

@@ -7,8 +7,8 @@ interface Names {
 }
 
 /**
- * Tenants and classes that resources name and sluice.yaml does not have: such a condition never holds, which is seldom
- * what was meant. A warning, because the same resources may serve MTAs with different settings.
+ * Tenants, classes and credentials that resources name and sluice.yaml does not have: such a condition never holds and such a
+ * source never connects, which is seldom what was meant. A warning, because the same resources may serve MTAs with different settings.
  */
 export function unknownNames(
   config: EgressConfig,
@@ -32,9 +32,8 @@ export function unknownNames(
     ] as const) {
       for (const name of used ?? []) {
         if (known.has(name)) continue;
-        const code = 'SLUICE_REFERENCE_UNRESOLVED';
-        const text = errorText(code, { resource, reason: `sluice.yaml has no ${kind} "${name}".` });
-        problems.set(text.what, { code, file: '', field: '', ...text });
+        const problem = unresolvedProblem(resource, kind, name);
+        problems.set(problem.what, problem);
       }
     }
   };
@@ -49,7 +48,42 @@ export function unknownNames(
       problems.set(problem.what, problem);
     }
   }
-  return [...problems.values()];
+  return [
+    ...problems.values(),
+    ...(settings.credentials === undefined ? [] : missingCredentials(config, settings.credentials)),
+  ];
+}
+
+/** Credentials that ways out name and sluice.yaml does not have: their sources cannot connect. */
+export function missingCredentials(
+  config: EgressConfig,
+  credentials: ReadonlyMap<string, unknown>,
+): readonly Problem[] {
+  const problems = config.pools.flatMap((pool) =>
+    credentialsOf(pool)
+      .filter((name) => !credentials.has(name))
+      .map((name) => unresolvedProblem(`EgressPool/${pool.name}`, 'credential', name)),
+  );
+  return [...new Map(problems.map((problem) => [problem.what, problem])).values()];
+}
+
+function unresolvedProblem(resource: string, kind: string, name: string): Problem {
+  const code = 'SLUICE_REFERENCE_UNRESOLVED';
+  return {
+    code,
+    file: '',
+    field: '',
+    ...errorText(code, { resource, reason: `sluice.yaml has no ${kind} "${name}".` }),
+  };
+}
+
+/** Names of the credentials that ways out of a pool use. */
+function credentialsOf({ sources }: EgressConfig['pools'][number]): readonly string[] {
+  return sources.flatMap(({ egress }) =>
+    egress.type === 'SOCKS5' && egress.socks5.credentialName !== undefined
+      ? [egress.socks5.credentialName]
+      : [],
+  );
 }
 
 function conditionsOf(layer: Layer | undefined): readonly When[] {

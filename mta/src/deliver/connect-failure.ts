@@ -1,4 +1,5 @@
 import { SluiceError } from '@sluice/crds';
+import { TargetFailure } from '../egress/mod.ts';
 import type { SessionOptions } from './session.ts';
 import type { SessionFailure } from './session-failure.ts';
 
@@ -15,14 +16,17 @@ export function connectFailure(
   options: Pick<SessionOptions, 'hostName' | 'address' | 'port' | 'signal'>,
 ): SessionFailure {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const to = `connect to ${options.hostName}[${options.address}]:${options.port}`;
+  const proxy = error instanceof TargetFailure ? ` through proxy ${error.proxy}` : '';
+  const to = `connect to ${options.hostName}[${options.address}]:${options.port}${proxy}`;
   if (options.signal?.aborted === true) return failure('local', 421, '4.3.2', `${to}: given up`);
-  if (timedOut || code === 'ETIMEDOUT') return failure('timeout', 421, '4.4.1', `${to}: no answer in time`);
+  const ownFault = error instanceof SluiceError;
+  if ((timedOut && !ownFault) || code === 'ETIMEDOUT')
+    return failure('timeout', 421, '4.4.1', `${to}: no answer in time`);
   if (REFUSED.has(code)) return failure('refused', 421, '4.4.1', `${to}: connection refused`);
   if (UNREACHABLE.has(code)) return failure('unreachable', 421, '4.4.1', `${to}: no route (${code})`);
   const message = error instanceof Error ? error.message : String(error);
   // RFC 3463 §3.4: X.3.5 system incorrectly configured, X.3.0 other.
-  return failure('local', 451, error instanceof SluiceError ? '4.3.5' : '4.3.0', `${to}: ${message}`);
+  return failure('local', 451, ownFault ? '4.3.5' : '4.3.0', `${to}: ${message}`);
 }
 
 function failure(

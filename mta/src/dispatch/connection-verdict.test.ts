@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type ConnectionVerdict, connectionVerdict } from './connection-verdict.ts';
 
 const reply = { code: 421, enhanced: '', text: '', host: '' };
-const alone = { sourceConnected: false, siteConnected: false, alternative: false };
+const alone = { sourceConnected: false, siteConnected: false, alternative: false, proxyInDoubt: false };
 const noRoute = (cause: 'OtherFamily' | 'DnsFailure') =>
   ({ kind: 'transient', cause, domain: 'a.example', reply }) as const;
 
@@ -20,13 +20,23 @@ const cases: readonly [string, Parameters<typeof connectionVerdict>, ConnectionV
     'SiteDown',
   ],
   [
+    'a host that is silent behind a HAProxy may be well: another source tries before mail is charged with an attempt',
+    [{ cause: 'closed' }, { ...alone, alternative: true, proxyInDoubt: true }],
+    'SourceRefused',
+  ],
+  [
+    'silence behind the last HAProxy is an attempt',
+    [{ cause: 'closed' }, { ...alone, proxyInDoubt: true }],
+    'SiteDown',
+  ],
+  [
     'a source that gets nothing while others deliver is the one to rest',
-    [{ cause: 'timeout' }, { sourceConnected: false, siteConnected: true, alternative: true }],
+    [{ cause: 'timeout' }, { ...alone, siteConnected: true, alternative: true }],
     'SourceRefused',
   ],
   [
     'one connection too many does not stop those that work',
-    [{ cause: 'reply' }, { sourceConnected: true, siteConnected: true, alternative: true }],
+    [{ cause: 'reply' }, { ...alone, sourceConnected: true, siteConnected: true, alternative: true }],
     'EnoughConnections',
   ],
   [

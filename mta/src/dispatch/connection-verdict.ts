@@ -9,6 +9,8 @@ export interface FailureSetting {
   readonly siteConnected: boolean;
   /** Another source of the pool is Active and does not rest. */
   readonly alternative: boolean;
+  /** The host was silent and a proxy is on the way that cannot say whether it reached the host. */
+  readonly proxyInDoubt: boolean;
 }
 
 /** What a failed connection means. */
@@ -32,12 +34,18 @@ export type ConnectionVerdict =
  */
 export function connectionVerdict(
   failure: Pick<SessionFailure, 'cause'> | NoRoute,
-  { sourceConnected, siteConnected, alternative }: FailureSetting,
+  { sourceConnected, siteConnected, alternative, proxyInDoubt }: FailureSetting,
 ): ConnectionVerdict {
   if (failure.cause === 'local') return 'SourceBroken';
   if (failure.cause === 'OtherFamily' && alternative) return 'OtherFamily';
   if (sourceConnected) return 'EnoughConnections';
   const hostSpoke = failure.cause === 'reply';
-  if (!('kind' in failure) && alternative && (siteConnected || hostSpoke)) return 'SourceRefused';
+  if (!('kind' in failure) && alternative && (siteConnected || hostSpoke || proxyInDoubt))
+    return 'SourceRefused';
   return siteConnected ? 'EnoughConnections' : 'SiteDown';
+}
+
+/** The connection ended before the host said a word. */
+export function isSilence({ phase, cause }: Pick<SessionFailure, 'phase' | 'cause'>): boolean {
+  return phase === 'Greeting' && (cause === 'closed' || cause === 'timeout');
 }

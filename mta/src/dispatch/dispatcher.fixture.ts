@@ -65,6 +65,12 @@ export class TestPod {
   readonly brokenSources: string[] = [];
 
   constructor({ config, routes, spool = new MemorySpool(), residentBytes = 1 << 20 }: PodSetup) {
+    const dial = createDial({
+      credentials: new Map(),
+      lookUp: () => Promise.reject(new Error('there are no proxies here')),
+      random: Math.random,
+      nowMs: () => performance.now(),
+    });
     this.spool = spool;
     this.dispatcher = new Dispatcher({
       config,

@@ -4,10 +4,16 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { SluiceError, type SourceConfig } from '@sluice/crds';
-import { dial } from './dial.ts';
+import { createDial } from './dial.ts';
 import { sourceFamily } from './source-family.ts';
 
 const TIMEOUT_MS = 5_000;
+const dial = createDial({
+  credentials: new Map(),
+  lookUp: () => Promise.reject(new Error('there are no proxies here')),
+  random: Math.random,
+  nowMs: () => performance.now(),
+});
 const never = new AbortController().signal;
 let server: Server;
 let port = 0;
@@ -134,4 +140,10 @@ test('only hosts of the family that a source can speak are tried', () => {
   assert.equal(sourceFamily(source({ type: 'Direct' }, '2001:db8::10')), 6);
   assert.equal(sourceFamily(source({ type: 'Bind', bind: { address: 'fd00::5' } })), 6);
   assert.equal(sourceFamily(source({ type: 'Bind', bind: { address: '10.0.0.5' } }, '2001:db8::10')), 4);
+  const haproxy = { host: '::1', port: 1, protocol: 'V2', sourceAddress: '10.0.0.5' } as const;
+  assert.equal(sourceFamily(source({ type: 'HAProxy', haproxy })), 4);
+  const socks5 = { host: '::1', port: 1, dialect: 'BindConnect', tls: 'Disabled' } as const;
+  const told = { ...socks5, sourceAddress: 'fd00::5' };
+  assert.equal(sourceFamily(source({ type: 'SOCKS5', socks5: told }, '2001:db8::10')), 6);
+  assert.equal(sourceFamily(source({ type: 'SOCKS5', socks5: { ...socks5, dialect: 'Connect' } })), 4);
 });

@@ -1,73 +1,63 @@
-import { connect, isIPv6, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { SluiceError, type SourceConfig } from '@sluice/crds';
-import { localAddressOf } from './source-family.ts';
-
-/** Where to connect to; an IP address, never a name. */
-export interface DialTarget {
-  readonly address: string;
-  readonly port: number;
-}
+import { connectTo, type DialTarget } from './connect.ts';
+import { ProxyDial, type ProxyDialOptions } from './proxy-dial.ts';
 
 /**
- * Connects from a source.
+ * Connects from a source, by its way out.
  *
  * `Direct`: the kernel chooses the local address by its routes; the source's `address` is then only the identity under which limits
- * count and is not looked at here. `Bind`: the connection comes from `bind.address`, which must be on this machine.
+ * count and is not looked at here. `Bind`: the connection comes from `bind.address`, which must be on this machine. `HAProxy` and `SOCKS5`:
+ * through the proxy, which is told the address to connect from.
  *
- * Rejects with {@link SluiceError} when the local address is not on this machine or has no free port, with the system's error (`code`
- * ECONNREFUSED, EHOSTUNREACH, …; ETIMEDOUT also for `timeoutMs`) or the signal's reason.
+ * Rejects with {@link SluiceError} when the way out itself is broken (no such local address, no free port, a proxy that cannot be reached or
+ * that refuses), with the system's error (`code` ECONNREFUSED, EHOSTUNREACH, …; ETIMEDOUT also for `timeoutMs`) when the target is, or with the
+ * signal's reason.
  *
  * Example: `const socket = await dial(source, { address: '192.0.2.25', port: 25 }, 60_000, signal)`
  */
-export function dial(
+export type Dial = (
+  source: SourceConfig,
+  target: DialTarget,
+  timeoutMs: number,
+  signal: AbortSignal,
+) => Promise<Socket>;
+
+/** Makes the dialler of one pod. */
+export function createDial(options: ProxyDialOptions): Dial {
+  const proxies = new ProxyDial(options);
+  return (source, target, timeoutMs, signal) => {
+    const { egress } = source;
+    switch (egress.type) {
+      case 'Direct':
+        return connectTo(target, undefined, timeoutMs, signal);
+      case 'Bind':
+        return connectFrom(egress.bind.address, source, target, timeoutMs, signal);
+      case 'HAProxy':
+      case 'SOCKS5':
+        return proxies.dial({ source, way: egress, target, timeoutMs, signal });
+    }
+  };
+}
+
+async function connectFrom(
+  address: string,
   source: SourceConfig,
   target: DialTarget,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Socket> {
-  if (signal.aborted) return Promise.reject(signal.reason);
-  const localAddress = localAddressOf(source);
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      host: target.address,
-      port: target.port,
-      family: isIPv6(target.address) ? 6 : 4,
-      noDelay: true,
-      ...(localAddress === undefined ? {} : { localAddress }),
-    });
-    const fail = (error: unknown): void => {
-      done();
-      // A later error of the abandoned socket says nothing new.
-      socket.on('error', () => {});
-      socket.destroy();
-      reject(error);
-    };
-    const onError = (error: NodeJS.ErrnoException): void => fail(named(error, source, localAddress));
-    const onAbort = (): void => fail(signal.reason);
-    const limit = setTimeout(() => fail(timedOut(target, timeoutMs)), timeoutMs);
-    const done = (): void => {
-      clearTimeout(limit);
-      signal.removeEventListener('abort', onAbort);
-      socket.off('error', onError);
-    };
-    signal.addEventListener('abort', onAbort);
-    socket.on('error', onError);
-    socket.once('connect', () => {
-      done();
-      resolve(socket);
-    });
-  });
-}
-
-function timedOut(target: DialTarget, timeoutMs: number): NodeJS.ErrnoException {
-  const message = `connect to ${target.address}:${target.port} timed out after ${timeoutMs} ms`;
-  return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
+  try {
+    return await connectTo(target, address, timeoutMs, signal);
+  } catch (error) {
+    throw named(error, source, address);
+  }
 }
 
 /** Gives names to what is our own configuration's fault. */
-function named(error: NodeJS.ErrnoException, source: SourceConfig, localAddress: string | undefined): Error {
-  if (localAddress === undefined) return error;
-  const parameters = { address: localAddress, source: source.name };
+function named(error: unknown, source: SourceConfig, address: string): unknown {
+  if (!isSystemError(error)) return error;
+  const parameters = { address, source: source.name };
   if (error.code === 'EADDRINUSE' || (error.code === 'EADDRNOTAVAIL' && error.syscall === 'connect')) {
     return new SluiceError('SLUICE_EGRESS_PORTS_EXHAUSTED', parameters, {}, error);
   }
@@ -75,4 +65,8 @@ function named(error: NodeJS.ErrnoException, source: SourceConfig, localAddress:
     return new SluiceError('SLUICE_EGRESS_ADDRESS_MISSING', parameters, {}, error);
   }
   return error;
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error;
 }

@@ -26,6 +26,8 @@ export interface Router {
    * When there is no target the only item is a {@link NoRoute} that says why.
    */
   targets(route: Route, family: 4 | 6): AsyncIterable<Target | NoRoute>;
+  /** Addresses of both families of a host that is no mail host (an egress proxy), unfiltered; empty = DNS has none, or no answer. Never rejects. */
+  addresses(name: string): Promise<{ readonly addresses: readonly string[]; readonly ttlMs: number }>;
   /** Ends look-ups that are under way, with their timers and sockets; from then on what is not in memory is a transient failure. */
   close(): void;
 }
@@ -114,6 +116,16 @@ class DnsRouter implements Router {
   targets(route: Route, family: 4 | 6): AsyncIterable<Target | NoRoute> {
     const { allowedTargets, random } = this.#options;
     return targetsOf(route, family, { resolver: this.#resolver, allowedTargets, random });
+  }
+
+  async addresses(name: string): Promise<{ readonly addresses: readonly string[]; readonly ttlMs: number }> {
+    const host = name.toLowerCase().replace(/\.$/, '');
+    const found = await Promise.all([this.#resolver.lookup(host, 'A'), this.#resolver.lookup(host, 'AAAA')]);
+    const nowMs = this.#options.nowMs();
+    return {
+      addresses: found.flatMap(({ answer }) => (answer.kind === 'records' ? answer.addresses : [])),
+      ttlMs: Math.max(0, Math.min(...found.map(({ expiresAtMs }) => expiresAtMs - nowMs))),
+    };
   }
 
   close(): void {

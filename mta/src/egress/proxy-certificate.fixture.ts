@@ -1,0 +1,23 @@
+// Self-signed, for tests alone, valid for a hundred years: `openssl req -x509 -newkey ec -nodes -days 36500 -addext subjectAltName=…`.
+
+/** CN=proxy.example, also for 127.0.0.1 */
+export const PROXY_CERTIFICATE = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg4bgLyqJrspyQ2jgr
+fqSJ+AM75U32A6DBas+y10fKHm6hRANCAARC4CIPJ+HHGHhaTrd8SSuDptiecVg2
+h0ic7gJq2gHmSsKa/cdMD8L2Kj8R569vlPRoD9tDDHBfx/F/VnMn3myy
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBpzCCAU2gAwIBAgIUc4UjzPscf6zxsZWFc4TYG7HJ8k4wCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNcHJveHkuZXhhbXBsZTAgFw0yNjExMjQxMzI0MzFaGA8yMTI2
+MTAzMTEzMjQzMVowGDEWMBQGA1UEAwwNcHJveHkuZXhhbXBsZTBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABELgIg8n4ccYeFpOt3xJK4Om2J5xWDaHSJzuAmraAeZK
+wpr9x0wPwvYqPxHnr2+U9GgP20MMcF/H8X9WcyfebLKjczBxMB0GA1UdDgQWBBSU
+LZtMfK+WDHuGsebNvc3wPcHbTzAfBgNVHSMEGDAWgBSULZtMfK+WDHuGsebNvc3w
+PcHbTzAPBgNVHRMBAf8EBTADAQH/MB4GA1UdEQQXMBWCDXByb3h5LmV4YW1wbGWH
+BH8AAAEwCgYIKoZIzj0EAwIDSAAwRQIge3vDGhhtwG28iWXJVXo618lWSnF7emAz
+RRaczg/grPcCIQCg0eUBVFw0a6uRbnr+wnwKEEjZ/trGitkTkIcHWDQhGw==
+-----END CERTIFICATE-----
+`,
+} as const;
