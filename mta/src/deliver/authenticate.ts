@@ -22,7 +22,7 @@ export async function authenticate(
   if (!connection.encrypted && !isLoopback(options.address)) {
     return refusedLocally(
       'Auth',
-      'local',
+      'tls',
       '4.7.11',
       `no TLS with ${hostName}: the password is not sent in clear`,
     );
@@ -32,7 +32,7 @@ export async function authenticate(
     const offered = [...capabilities.auth].join(' ') || 'no AUTH at all';
     return refusedLocally(
       'Auth',
-      'local',
+      'protocol',
       '4.7.4',
       `${hostName} offers neither AUTH PLAIN nor LOGIN (${offered})`,
     );

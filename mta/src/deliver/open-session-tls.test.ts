@@ -296,7 +296,7 @@ test('a password is never sent in clear to another machine', async () => {
     ],
     async (server) => {
       const failure = await failed(sessionOptions(server.port, { auth: AUTH, address: '192.0.2.25' }));
-      assert.equal(describe(failure), 'Auth local 451 4.7.11 next');
+      assert.equal(describe(failure), 'Auth tls 451 4.7.11 next');
     },
   );
 });
@@ -335,7 +335,7 @@ const REFUSALS: readonly (readonly [title: string, script: Script, expected: str
       await peer.greet('AUTH CRAM-MD5');
       await quits(peer);
     },
-    'Auth local 451 4.7.4 next',
+    'Auth protocol 451 4.7.4 next',
   ],
 ];
 

@@ -42,7 +42,7 @@ export function refusedByReply(phase: OpeningPhase, wire: WireReply, host: strin
 /** Sluice itself says no, because of what the peer offers or because of how it is set up. */
 export function refusedLocally(
   phase: OpeningPhase,
-  cause: 'tls' | 'local',
+  cause: 'tls' | 'protocol' | 'local',
   enhanced: string,
   text: string,
   tryNextHost = true,

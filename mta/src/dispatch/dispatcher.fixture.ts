@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { compile, type EgressConfig, parseResources } from '@sluice/crds';
 import { stringify } from 'yaml';
-import { createOpenSession } from '../deliver/mod.ts';
+import { createOpenSession, type OpenSession } from '../deliver/mod.ts';
 import { createDial } from '../egress/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
 import { type Envelope, newMessageId } from '../spool/mod.ts';
 import type { OutcomeReport } from './attempt-report.ts';
 import { monotonicWallClock } from './clock.ts';
+import type { DispatchContext } from './dispatch-context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { MemorySpool } from './memory-spool.fixture.ts';
 
@@ -15,10 +16,19 @@ export interface PodSetup {
   readonly config: EgressConfig;
   readonly routes: readonly {
     readonly domain: string;
-    readonly hosts: readonly { readonly host: string; readonly port: number; readonly preference: number }[];
+    readonly hosts: readonly {
+      readonly host: string;
+      readonly port: number;
+      readonly preference: number;
+      readonly auth?: { readonly username: string; readonly password: string };
+    }[];
   }[];
   readonly spool?: MemorySpool;
   readonly residentBytes?: number;
+  /** Other ways to open a session and to connect than the real ones. */
+  readonly openSession?: OpenSession;
+  readonly dial?: DispatchContext['dial'];
+  readonly createShaper?: typeof createShaper;
 }
 
 /** A pool `main` of these loopback addresses, and one policy: for all mail, and for some destinations. */
@@ -63,8 +73,11 @@ export class TestPod {
   readonly faults: unknown[] = [];
   readonly storeErrors: unknown[] = [];
   readonly brokenSources: string[] = [];
+  /** Sessions that were opened. */
+  opened = 0;
 
-  constructor({ config, routes, spool = new MemorySpool(), residentBytes = 1 << 20 }: PodSetup) {
+  constructor(setup: PodSetup) {
+    const { config, routes, spool = new MemorySpool(), residentBytes = 1 << 20 } = setup;
     const dial = createDial({
       credentials: new Map(),
       lookUp: () => Promise.reject(new Error('there are no proxies here')),
@@ -85,15 +98,19 @@ export class TestPod {
         random: Math.random,
         nowMs: () => performance.now(),
       }),
-      createShaper,
-      openSession: createOpenSession({ nowMs: () => performance.now() }),
-      dial: (source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal),
+      createShaper: setup.createShaper ?? createShaper,
+      openSession: setup.openSession ?? createOpenSession({ nowMs: () => performance.now() }),
+      dial:
+        setup.dial ??
+        ((source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal)),
       report: {
         accepted: () => {},
         outcome: (report) => this.outcomes.push(report),
         transaction: () => {},
         limitWaited: () => {},
-        connection: () => {},
+        connection: (what) => {
+          if (what === 'opened') this.opened++;
+        },
         sourceBroken: ({ name }) => this.brokenSources.push(name),
         mismatch: (sequence) => this.faults.push(`mismatch ${sequence}`),
         journalError: (error) => this.storeErrors.push(error),
@@ -108,8 +125,12 @@ export class TestPod {
     });
   }
 
-  async send(recipients: readonly string[], fields: Partial<Envelope> = {}): Promise<void> {
-    const body = [Buffer.from('Subject: x\r\n\r\nx\r\n')];
+  async send(
+    recipients: readonly string[],
+    fields: Partial<Envelope> = {},
+    text: Buffer = Buffer.from('Subject: x\r\n\r\nx\r\n'),
+  ): Promise<void> {
+    const body = [text];
     const envelope: Envelope = {
       id: newMessageId(Date.now()),
       sender: 'bounces@esp.example',
@@ -120,7 +141,7 @@ export class TestPod {
       acceptedAtMs: monotonicWallClock.nowMs(),
       notBeforeMs: 0,
       expireAtMs: 0,
-      sizeBytes: body[0]?.length ?? 0,
+      sizeBytes: text.length,
       eightBit: false,
       smtputf8: false,
       origin: 'test',
