@@ -16,22 +16,18 @@ import {
   startAdminServer,
 } from '../control/mod.ts';
 import { ClientCertificates, createOpenSession } from '../deliver/mod.ts';
-import {
-  type AcceptRefusal,
-  createReporter,
-  Dispatcher,
-  MAX_RESIDENT_BYTES,
-  monotonicWallClock,
-} from '../dispatch/mod.ts';
+import { createReporter, Dispatcher, MAX_RESIDENT_BYTES, monotonicWallClock } from '../dispatch/mod.ts';
 import { createDial, proxyAddresses } from '../egress/mod.ts';
-import { type AcceptMessage, type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
-import { createEventSink, createMetrics, type Metrics } from '../report/mod.ts';
+import { type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
+import { createEventSink, createMetrics } from '../report/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
 import { openSqliteSpool } from '../spool/mod.ts';
 import { type FollowedListener, followListenerFiles } from './listener-files.ts';
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
+import { createSigning } from './signing.ts';
+import { createSubmit } from './submit.ts';
 import { Tenants } from './tenants.ts';
 
 /** Beside the spool: the resources as they last were in order. */
@@ -87,6 +83,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     random: Math.random,
     nowMs: () => performance.now(),
   });
+  const signing = createSigning(settings.dkim, metrics, logger);
   const dispatcher = new Dispatcher({
     config: resources.state.config,
     spool,
@@ -97,6 +94,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
       findCertificate: (name) => certificates.find(name),
     }),
     dial: (source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal),
+    ...(signing === undefined ? {} : { signing }),
     report: reporter,
     clock: monotonicWallClock,
     random: Math.random,
@@ -114,12 +112,12 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
       return { code: 452, enhanced: '4.3.1', text: 'Insufficient disk space, try again later' };
     return undefined;
   };
-  const accept = acceptInto(dispatcher, metrics, logger);
+  const submit = createSubmit({ dispatcher, signing, metrics, logger });
   const listeners: (FollowedListener & { readonly running: SmtpListener })[] = [];
   for (const listener of settings.smtpListeners) {
     const users = new ListenerUsers(listener.auth?.users ?? []);
     const options = listenerOptions(listener, users, tenants, settings, pressure);
-    const running = await startSmtpListener(options, accept, {
+    const running = await startSmtpListener(options, submit.client, {
       connectionOpened: () => metrics.clientConnected(),
       connectionClosed: () => metrics.clientDisconnected(),
       refused: (reply, mail) => {
@@ -194,34 +192,6 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
 
 /** Share of the memory bound that queued envelopes and bodies may occupy. */
 const RESIDENT_SHARE = 0.25;
-
-const REFUSALS: Readonly<Record<AcceptRefusal['refused'], Rejection>> = {
-  full: { code: 452, enhanced: '4.3.1', text: 'Insufficient storage, try again later' },
-  unavailable: { code: 451, enhanced: '4.3.2', text: 'The message store is not available, try again later' },
-  'no-pool': { code: 451, enhanced: '4.3.5', text: 'No egress pool matches this message, ask the operator' },
-};
-
-/** A refusal of one kind is logged at most this often, milliseconds. */
-const LOG_REFUSAL_EVERY_MS = 5_000;
-
-function acceptInto(dispatcher: Dispatcher, metrics: Metrics, logger: Logger): AcceptMessage {
-  const loggedAtMs = new Map<string, number>();
-  return async (envelope, body) => {
-    const startMs = performance.now();
-    const refusal = await dispatcher.accept(envelope, body);
-    const nowMs = performance.now();
-    if (refusal === undefined) {
-      metrics.spoolAppended(nowMs - startMs);
-      return undefined;
-    }
-    if (refusal.refused !== 'no-pool') metrics.spoolRefused(refusal.refused);
-    if (nowMs - (loggedAtMs.get(refusal.refused) ?? Number.NEGATIVE_INFINITY) > LOG_REFUSAL_EVERY_MS) {
-      loggedAtMs.set(refusal.refused, nowMs);
-      logger.warn({ refused: refusal.refused, reason: refusal.reason }, 'mail is refused');
-    }
-    return REFUSALS[refusal.refused];
-  };
-}
 
 function listenerOptions(
   listener: SmtpListenerSettings,

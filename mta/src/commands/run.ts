@@ -8,6 +8,7 @@ import {
   type Settings,
 } from '../config/mod.ts';
 import { createLogger } from '../report/mod.ts';
+import { checkKeys } from '../sign/mod.ts';
 import { startPod } from './pod.ts';
 import { ProblemsFound } from './problems-found.ts';
 
@@ -23,7 +24,7 @@ export function run(program: Command): void {
     .requiredOption('--config <file>', 'the settings file, sluice.yaml')
     .option(
       '--check',
-      'only check the settings file, and that the resources find their credentials in it, then exit',
+      'only check the settings file, its DKIM keys, and that the resources find their credentials in it, then exit',
     )
     .addHelpText(
       'after',
@@ -33,7 +34,10 @@ export function run(program: Command): void {
       const loaded = loadSettings(options.config);
       if ('problems' in loaded) throw new ProblemsFound(loaded.problems);
       if (options.check) {
-        const missing = await withoutCredentials(loaded.settings);
+        const missing = [
+          ...(await withoutCredentials(loaded.settings)),
+          ...(await checkKeys(loaded.settings.dkim, options.config)),
+        ];
         if (missing.length > 0) throw new ProblemsFound(missing);
         process.stdout.write(`${options.config} is valid.\n`);
         return;

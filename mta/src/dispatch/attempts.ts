@@ -7,6 +7,7 @@ import type { CarriedUnit } from './carried-unit.ts';
 import type { CarryingSession } from './carrying-session.ts';
 import type { Destination } from './destinations.ts';
 import type { DispatchContext } from './dispatch-context.ts';
+import type { SignedNow } from './held-mail.ts';
 import type { LaneSource } from './lane-source.ts';
 import type { ResidentMessage } from './resident-messages.ts';
 import { type Attempt, settle, settleAll, settleExpired } from './settle.ts';
@@ -32,6 +33,10 @@ export const STORE_RETRY_MS = 1_000;
 
 const UNREADABLE: Setback = {
   reply: { code: 451, enhanced: '4.3.2', text: 'the message store cannot be read', host: '' },
+};
+
+const KEY_MISSING: Setback = {
+  reply: { code: 451, enhanced: '4.7.5', text: 'its DKIM key is missing: held', host: '' },
 };
 
 /**
@@ -91,15 +96,27 @@ export async function attemptEntry(
     postpone(context, entry);
     return UNREADABLE;
   }
-  const { envelope, body } = loaded.message;
+  const { envelope } = loaded.message;
+  const sent =
+    envelope.awaitsSignature === undefined
+      ? { body: loaded.message.body, sizeBytes: envelope.sizeBytes }
+      : await signNow(context, loaded.message);
+  if ('waitsFor' in sent) {
+    context.queue.defer(entry, {
+      dueAtMs: context.held.retryAtMs(),
+      attempts: context.queue.attempts(entry),
+    });
+    context.held.hold(entry, sent.waitsFor);
+    return KEY_MISSING;
+  }
   const { destination, target, source } = session;
   const atMost = unit.destination.policy.session.recipientsPerTransaction;
   const tried = loaded.untried.length <= atMost ? loaded.untried : loaded.untried.slice(0, atMost);
   const result = await session.smtp.send({
     sender: envelope.sender,
     recipients: tried.map((index) => envelope.recipients[index] ?? ''),
-    body,
-    sizeBytes: envelope.sizeBytes,
+    body: sent.body,
+    sizeBytes: sent.sizeBytes,
     eightBit: envelope.eightBit,
     smtputf8: envelope.smtputf8,
   });
@@ -145,6 +162,14 @@ export async function attemptEntry(
   return refused
     ? { reply: failed.reply, refusal: refusalOf(failed, result.ended) }
     : { reply: failed.reply };
+}
+
+async function signNow(
+  { signing }: DispatchContext,
+  { envelope, body }: ResidentMessage,
+): Promise<SignedNow | { readonly waitsFor: string }> {
+}
+
 }
 
 function refusalOf({ phase, reply }: RecipientResult, ended: TransactionResult['ended']): SessionFailure {

@@ -7,6 +7,7 @@ import type { Shaper } from '../shape/mod.ts';
 import type { DispatchReport } from './attempt-report.ts';
 import type { Clock } from './clock.ts';
 import type { Generation } from './generation.ts';
+import type { HeldMail, HeldSigning } from './held-mail.ts';
 import type { OutcomeJournal } from './outcome-journal.ts';
 import type { PartialGroups } from './partial-groups.ts';
 import type { TenantLabels } from './pool-choice.ts';
@@ -22,6 +23,9 @@ export interface DispatchContext {
   readonly journal: OutcomeJournal;
   readonly resident: ResidentMessages;
   readonly partial: PartialGroups;
+  readonly held: HeldMail;
+  /** Absent = nothing is ever signed. */
+  readonly signing?: HeldSigning;
   readonly openSession: OpenSession;
   readonly dial: (
     source: SourceConfig,

@@ -20,6 +20,7 @@ import type { DispatchReport } from './attempt-report.ts';
 import type { Clock } from './clock.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { type Generation, newGeneration } from './generation.ts';
+import { HeldMail, type HeldSigning } from './held-mail.ts';
 import { LaneDriver } from './lane-driver.ts';
 import { type LaneView, laneView, replyLine } from './lane-view.ts';
 import { Lanes } from './lanes.ts';
@@ -46,6 +47,8 @@ export interface DispatcherOptions {
   }) => Shaper;
   readonly openSession: DispatchContext['openSession'];
   readonly dial: DispatchContext['dial'];
+  /** Signs mail that was accepted without a signature; absent = nothing is ever signed. */
+  readonly signing?: HeldSigning;
   readonly report: DispatchReport;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -111,6 +114,12 @@ export class Dispatcher {
       }),
       resident: new ResidentMessages(options.spool, options.residentBytes),
       partial: new PartialGroups(),
+      held: new HeldMail({
+        queue,
+        clock: options.clock,
+        signing: options.signing,
+        onFault: (error) => options.report.fault(error),
+      }),
       retryFor: (pool, domain) =>
         this.#generation.pools.has(pool)
           ? effectivePolicy(this.#generation.config, pool, domain, []).retry
@@ -161,6 +170,7 @@ export class Dispatcher {
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     this.#lanes.stopTimer();
+    this.#context.held.close();
     for (const [, lane] of this.#lanes.all()) lane.close();
     const untilMs = this.#context.clock.nowMs() + graceMs;
     await this.#until(() => this.#lanes.busy().length === 0, untilMs);
@@ -220,6 +230,7 @@ export class Dispatcher {
       sleeping: asleep,
       scheduled: waiting,
       inFlight: taken,
+      held: this.#context.held.size,
       lanes,
       oldestAgeMs: oldestMs === Number.POSITIVE_INFINITY ? 0 : Math.max(0, clock.nowMs() - oldestMs),
     };
@@ -251,7 +262,7 @@ export class Dispatcher {
     group: RecipientGroup,
     state: GroupState | undefined,
   ): void {
-    const { queue } = this.#context;
+    const { queue, held } = this.#context;
     const nowMs = this.#context.clock.nowMs();
     const pool = this.#generation.poolChoice.poolFor(envelope, group.domain);
     const preferSame = this.#generation.pools.get(pool)?.selection.onRetry === 'PreferSameSource';
@@ -266,18 +277,22 @@ export class Dispatcher {
       },
       this.#lanes.laneFor(pool, group.domain),
     );
+    const dueAtMs = Math.max(envelope.notBeforeMs, state?.nextAttemptAtMs ?? 0);
+    // What has another reason to wait is signed, or held, when its time has come.
+    const missingKey = dueAtMs > nowMs ? undefined : envelope.awaitsSignature;
     const entry: NewEntry = {
       sequence: reference.sequence,
       idCheck: idCheck(reference.id),
       group: group.group,
       acceptedAtMs: envelope.acceptedAtMs,
-      dueAtMs: Math.max(envelope.notBeforeMs, state?.nextAttemptAtMs ?? 0),
+      dueAtMs: missingKey === undefined ? dueAtMs : held.retryAtMs(),
       expireAtMs: this.#expireAtMs(envelope, pool, group.domain),
       attempts: state?.attempts ?? 0,
       recipients: state?.pending.length ?? group.recipients.length,
       sizeBytes: envelope.sizeBytes,
     };
-    queue.insert(unit, entry, nowMs);
+    const made = queue.insert(unit, entry, nowMs);
+    if (missingKey !== undefined) held.hold(made, missingKey);
     if (entry.dueAtMs > nowMs) this.#lanes.arm();
     else this.#lanes.ready(queue.laneOf(unit));
   }

@@ -2,6 +2,7 @@
 export type { AttemptPlace, DispatchReport, OutcomeReport } from './attempt-report.ts';
 export { type Clock, monotonicWallClock } from './clock.ts';
 export { type AcceptRefusal, Dispatcher, type DispatcherOptions, type QueueView } from './dispatcher.ts';
+export type { HeldSigning } from './held-mail.ts';
 export type { LaneView } from './lane-view.ts';
 export { MAX_UNJOURNALLED_OUTCOMES } from './outcome-journal.ts';
 export {

@@ -12,7 +12,7 @@ import type {
   UnitId,
   UnitKey,
 } from './contract.ts';
-import { EntryTable, FREE, READY, TAKEN } from './entry-table.ts';
+import { EntryTable, FREE, READY, TAKEN, WAITING } from './entry-table.ts';
 import { Lanes } from './lanes.ts';
 import { Placement } from './placement.ts';
 import { Ticks } from './ticks.ts';
@@ -235,6 +235,16 @@ export class Queue {
     const unit = this.#unitOfTaken(entry);
     this.#placement.leave(unit, entry);
     this.#becomeReady(unit, entry, 'head');
+  }
+
+  /** A waiting entry is due at once. `false` = it does not wait: it is ready, in flight or gone. */
+  hasten(entry: Entry): boolean {
+    if (this.#table.state(entry) !== WAITING) return false;
+    const unit = this.#unitOfLive(entry);
+    this.#wheel.cancel(entry);
+    this.#placement.leave(unit, entry);
+    this.#becomeReady(unit, entry, 'tail');
+    return true;
   }
 
   unit(entry: Entry): UnitId {

@@ -152,6 +152,14 @@ export const METRICS = {
     help: 'Messages that the spool did not take: full (452) or unavailable (451).',
     labels: ['reason'],
   },
+  dkimSignatures: {
+    name: 'sluice_dkim_signatures_total',
+    help: 'DKIM signatures made.',
+  dkimMissingKeys: {
+    name: 'sluice_dkim_missing_keys_total',
+  heldEntries: {
+    name: 'sluice_held_entries',
+    help: 'Recipient groups queued that wait for a DKIM key; they are among the scheduled ones.',
   configInfo: {
     name: 'sluice_config_info',
     type: 'gauge',

@@ -27,6 +27,8 @@ export interface QueueGauges {
   readonly sleeping: number;
   readonly scheduled: number;
   readonly inFlight: number;
+  /** Of these, mail that waits for a DKIM key. */
+  readonly held: number;
   readonly lanes: number;
   readonly oldestAgeMs: number;
 }
@@ -39,6 +41,8 @@ export interface MetricSources {
   readonly eventsDropped?: () => number;
 }
 
+/** What followed from a missing DKIM key. */
+export type DkimConsequence = 'Refuse' | 'Hold' | 'SendUnsigned';
 /** Everything that is counted. All calls are plain additions; labels are built when Prometheus asks. */
 export interface Metrics {
   accepted(recipients: number, sizeBytes: number): void;
@@ -53,6 +57,8 @@ export interface Metrics {
   transactionDuration(durationMs: number): void;
   spoolAppended(durationMs: number): void;
   spoolRefused(reason: 'full' | 'unavailable'): void;
+  dkimSigned(signatures: number): void;
+  dkimKeyMissing(consequence: DkimConsequence): void;
   /** Adds what is asked at every scrape; a later call replaces the members it names. */
   watch(sources: MetricSources): void;
   /** Text exposition format 0.0.4. */
@@ -71,7 +77,8 @@ export function createMetrics(): Metrics {
   const rejected = new Map<number, number>();
   const limitWaits = new Map<string, number>();
   const refusals = { full: 0, unavailable: 0 };
-  const total = { messages: 0, recipients: 0, bytes: 0, clients: 0, clientsOpened: 0 };
+  const total = { messages: 0, recipients: 0, bytes: 0, clients: 0, clientsOpened: 0, dkimSignatures: 0 };
+  const missingKeys: Record<DkimConsequence, number> = { Refuse: 0, Hold: 0, SendUnsigned: 0 };
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   lag.enable();
   let sources: MetricSources = {};
@@ -100,6 +107,11 @@ export function createMetrics(): Metrics {
   const deliveryAge = histogram(registry, METRICS.deliveryAge, AGE_BUCKETS_SECONDS);
   const transactionDuration = histogram(registry, METRICS.transactionDuration, TRANSACTION_BUCKETS_SECONDS);
   sampled(METRICS.queueEntries, () => queueSamples(sources.queue?.()));
+  sampled(METRICS.dkimSignatures, () => [[total.dkimSignatures]]);
+  sampled(METRICS.dkimMissingKeys, () =>
+    Object.entries(missingKeys).map(([consequence, count]) => [count, { consequence }] as const),
+  );
+  sampled(METRICS.heldEntries, () => only(sources.queue?.().held));
   sampled(METRICS.queueLanes, () => only(sources.queue?.().lanes));
   sampled(METRICS.queueOldestAge, () => only(sources.queue?.().oldestAgeMs, 1_000));
   sampled(METRICS.spoolMessages, () => only(sources.spool?.().messages));
@@ -164,6 +176,10 @@ export function createMetrics(): Metrics {
     spoolRefused(reason) {
       refusals[reason]++;
     },
+    dkimSigned(signatures) {
+      total.dkimSignatures += signatures;
+    dkimKeyMissing(consequence) {
+      missingKeys[consequence]++;
     watch(more) {
       sources = { ...sources, ...more };
     },

@@ -18,7 +18,6 @@ export interface MissingKey {
   /** `d=`. */
   readonly domain: string;
   readonly selector: string;
-  /** `''` = the path needs a tenant that the message does not have. */
   readonly file: string;
   /** In words: `there is no such file`. */
   readonly reason: string;
@@ -37,8 +36,8 @@ export type SignResult =
   /** No rule asks for a signature, or only such as may be left out. */
   | { readonly kind: 'unsigned'; readonly leftOut: readonly MissingKey[] }
   | { readonly kind: 'missing-key'; readonly onMissingKey: 'Refuse' | 'Hold'; readonly missing: MissingKey }
-  /** The rule needs the author's domain, and From does not name exactly one. */
-  | { readonly kind: 'no-author'; readonly rule: string };
+  /** No key could ever sign it: the rule needs the author's domain, and From does not name exactly one, or a tenant, and there is none. */
+  | { readonly kind: 'unsignable'; readonly reason: string };
 
 /** Signs messages as the rules of `spec.dkim` say (RFC 6376, RFC 8463). */
 export interface Signer {
@@ -127,19 +126,23 @@ async function findKeys(
     const { selector } = signature;
     const domain = fillTemplate(signature.domain, { domain: author, selector, tenant });
     if (domain === undefined) {
-      if (signature.onMissingKey !== 'SendUnsigned') return { kind: 'no-author', rule: rule.name };
+      if (signature.onMissingKey !== 'SendUnsigned') return NO_AUTHOR;
       continue;
     }
     // The author's domain may be the second signature's own.
     if (ready.some((each) => each.domain === domain && each.signature.selector === selector)) continue;
     const file = fillTemplate(signature.keyFile, { domain, selector, tenant });
-    const known = file === undefined ? NO_TENANT : keys.get(file);
+    if (file === undefined) {
+      if (signature.onMissingKey !== 'SendUnsigned') return NO_TENANT;
+      continue;
+    }
+    const known = keys.get(file);
     const key = known instanceof Promise ? await known : known;
     if (!('flaw' in key)) {
       ready.push({ signature, domain, key });
       continue;
     }
-    const missing = { rule: rule.name, domain, selector, file: file ?? '', reason: key.flaw };
+    const missing = { rule: rule.name, domain, selector, file, reason: key.flaw };
     if (signature.onMissingKey === 'Refuse') return { kind: 'missing-key', onMissingKey: 'Refuse', missing };
     if (signature.onMissingKey === 'Hold') held ??= { kind: 'missing-key', onMissingKey: 'Hold', missing };
     else leftOut.push(missing);
@@ -147,7 +150,8 @@ async function findKeys(
   return held ?? { ready, leftOut };
 }
 
-const NO_TENANT = { flaw: 'the path needs a tenant, and the message has none that can be part of a path' };
+const NO_AUTHOR: SignResult = { kind: 'unsignable', reason: 'From does not name exactly one domain' };
+const NO_TENANT: SignResult = { kind: 'unsignable', reason: 'it has no tenant, or one that names no key' };
 
 /** The fields in the order of the rule: the first signature stands on top. */
 function makeFields(

@@ -30,8 +30,8 @@ export interface Envelope {
   readonly smtputf8: boolean;
   /** Where it came from, for events: `smtp [192.0.2.1] user=alice`. */
   readonly origin: string;
-  /** Accepted without the signature that a rule asks for, because its key was missing: never sent before it is signed. */
-  readonly awaitsSignature?: true;
+  /** Accepted without the signature that a rule asks for: the file of the key that was missing. Never sent before it is signed. */
+  readonly awaitsSignature?: string;
   /** Absent = nothing was said about reports (RFC 3461): most mail. */
   readonly statusRequest?: DeliveryStatusRequest;
 }
