@@ -4,10 +4,15 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { TLSSocket } from 'node:tls';
+import { TLSSocket, type TLSSocketOptions } from 'node:tls';
 
 const TESTDATA = join(import.meta.dirname, '../../testdata/tls');
-export const TEST_CA = readFileSync(join(TESTDATA, 'ca.pem'), 'utf8');
+/** `odd/expired.pem`; see mta/testdata/tls/README.md. */
+export function testFile(name: string): string {
+  return readFileSync(join(TESTDATA, name), 'utf8');
+}
+
+export const TEST_CA = testFile('ca.pem');
 /** The name that the test certificate is for. */
 export const TEST_HOST = 'mx.example';
 
@@ -112,17 +117,22 @@ export class Peer {
     return this.#take(this.#buffer.length).toString('latin1');
   }
 
-  async startTls(): Promise<void> {
+  /** Options replace those of the usual certificate; the socket is returned for what it knows of the client. */
+  async startTls(options: TLSSocketOptions = {}): Promise<TLSSocket> {
     const raw = this.#raw;
     raw.removeAllListeners();
     raw.on('error', () => {});
-    this.#socket = new TLSSocket(raw, {
+    const secure = new TLSSocket(raw, {
       isServer: true,
-      key: readFileSync(join(TESTDATA, 'mx.key')),
-      cert: readFileSync(join(TESTDATA, 'mx.pem')),
+      ...(options.secureContext === undefined
+        ? { key: testFile('mx.key'), cert: testFile('mx.pem') }
+        : undefined),
+      ...options,
     });
+    this.#socket = secure;
     this.#listen();
-    await once(this.#socket, 'secure');
+    await once(secure, 'secure');
+    return secure;
   }
 
   close(): void {
