@@ -10,7 +10,8 @@ export {
 } from './delivery-status-request.ts';
 export type { Envelope, MessageBody } from './envelope.ts';
 export { idCheck } from './id-check.ts';
-export { newMessageId } from './message-id.ts';
+export { derivedMessageId, newMessageId } from './message-id.ts';
+export { type JetStreamSpoolOptions, openJetStreamSpool } from './open-jetstream-spool.ts';
 export {
   domainOf,
   type GroupState,

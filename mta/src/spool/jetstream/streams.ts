@@ -69,10 +69,36 @@ export async function ensureStreams(
   await Promise.all(
     wantedStreams(layout, options).map(async (wanted) => {
       const found = (await infoOf(manager, wanted.name)) ?? (await made(manager, wanted));
-      const wrong = wrongSetting(found.config, wanted);
-      if (wrong !== undefined) throw new SluiceError('SLUICE_NATS_STREAM', { stream: wanted.name, ...wrong });
+      refuseWrong(found, wanted);
     }),
   );
+}
+
+/**
+ * Checks the streams without making any.
+ *
+ * @throws {SluiceError} `SLUICE_NATS_STREAM`, `SLUICE_NATS_UNUSABLE`
+ */
+export async function checkStreams(
+  manager: JetStreamManager,
+  layout: Layout,
+  options: StreamOptions,
+): Promise<void> {
+  await Promise.all(
+    wantedStreams(layout, options).map(async (wanted) => {
+      const found = await infoOf(manager, wanted.name);
+      if (found === undefined) {
+        const cure = 'Make it (docs/reference/nats.md), or set spec.spool.jetstream.streams to Create.';
+        throw new SluiceError('SLUICE_NATS_UNUSABLE', { reason: `there is no stream ${wanted.name}`, cure });
+      }
+      refuseWrong(found, wanted);
+    }),
+  );
+}
+
+function refuseWrong(found: StreamInfo, wanted: Wanted): void {
+  const wrong = wrongSetting(found.config, wanted);
+  if (wrong !== undefined) throw new SluiceError('SLUICE_NATS_STREAM', { stream: wanted.name, ...wrong });
 }
 
 async function infoOf(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {

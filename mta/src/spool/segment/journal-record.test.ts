@@ -28,9 +28,22 @@ const reply = fc.record({
   text: fc.string({ unit: 'grapheme' }),
   host: fc.string(),
 });
+const recipients = fc.uniqueArray(fc.nat(5_000)).map((list) => list.toSorted((a, b) => a - b));
+const owed = fc.record(
+  {
+    action: fc.constantFrom('failed' as const, 'delayed' as const, 'relayed' as const),
+    recipients,
+    reply,
+    atMs: whole,
+    untilMs: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  },
+  { requiredKeys: ['action', 'recipients', 'reply', 'atMs'], noNullPrototype: true },
+);
 const state = fc.record(
   {
-    pending: fc.uniqueArray(fc.nat(5_000), { minLength: 1 }).map((list) => list.toSorted((a, b) => a - b)),
+    pending: recipients,
+    owed: fc.array(owed, { maxLength: 3 }),
+    toldOfDelay: fc.constant(true as const),
     attempts: small,
     nextAttemptAtMs: whole,
     lastSource: fc.string(),

@@ -1,4 +1,4 @@
-import type { GroupState } from '../recipient-group.ts';
+import type { GroupState, OwedReport } from '../recipient-group.ts';
 import type { Reply } from '../reply.ts';
 import type { Place, Store } from './place.ts';
 import { MalformedBytes, RecordReader, RecordWriter } from './record-bytes.ts';
@@ -197,7 +197,7 @@ function readRecord(reader: RecordReader): JournalRecord {
     }
     case 'settled':
       return { kind, epoch: reader.number() };
-    case undefined:
+    default:
       throw new MalformedBytes(`has a record of the unknown kind ${code & ~IN_DEFER}`);
   }
 }
@@ -211,40 +211,98 @@ function readPlace(reader: RecordReader, store: Store): Place {
   return { store, sequence: reader.number(), id: reader.ulid() };
 }
 
+/** What a state has besides what every state has. */
+const HAS_REPLY = 1;
+const TOLD_OF_DELAY = 2;
+const OWES_REPORTS = 4;
+
 function writeState(writer: RecordWriter, state: GroupState): void {
+  const { lastReply, owed, toldOfDelay } = state;
   writer.number(state.attempts);
   writer.number(Math.max(0, Math.round(state.nextAttemptAtMs)));
   writer.text(state.lastSource);
-  writer.number(state.pending.length);
-  let before = 0;
-  for (const recipient of state.pending) {
-    writer.number(recipient - before);
-    before = recipient;
-  }
-  const reply = state.lastReply;
-  writer.number(reply?.code ?? 0);
-  if (reply === undefined) return;
-  writer.text(reply.enhanced);
-  writer.text(reply.host);
-  writer.text(reply.text);
+  writeRecipients(writer, state.pending);
+  writer.number(
+    (lastReply === undefined ? 0 : HAS_REPLY) |
+      (toldOfDelay === true ? TOLD_OF_DELAY : 0) |
+      (owed === undefined ? 0 : OWES_REPORTS),
+  );
+  if (lastReply !== undefined) writeReply(writer, lastReply);
+  if (owed === undefined) return;
+  writer.number(owed.length);
+  for (const report of owed) writeReport(writer, report);
 }
 
 function readState(reader: RecordReader): GroupState {
   const attempts = reader.number();
   const nextAttemptAtMs = reader.number();
   const lastSource = reader.text();
-  const pending: number[] = [];
+  const pending = readRecipients(reader);
+  const has = reader.number();
+  return {
+    pending,
+    attempts,
+    nextAttemptAtMs,
+    lastSource,
+    ...((has & HAS_REPLY) !== 0 && { lastReply: readReply(reader) }),
+    ...((has & OWES_REPORTS) !== 0 && { owed: readReports(reader) }),
+    ...((has & TOLD_OF_DELAY) !== 0 && { toldOfDelay: true as const }),
+  };
+}
+
+const ACTIONS = ['failed', 'delayed', 'relayed'] as const satisfies readonly OwedReport['action'][];
+
+function writeReport(writer: RecordWriter, report: OwedReport): void {
+  writer.number(ACTIONS.indexOf(report.action));
+  writeRecipients(writer, report.recipients);
+  writeReply(writer, report.reply);
+  writer.number(report.atMs);
+  // A wall time is never 0.
+  writer.number(report.untilMs ?? 0);
+}
+
+function readReports(reader: RecordReader): readonly OwedReport[] {
+  const reports: OwedReport[] = [];
+  for (let left = reader.number(); left > 0; left--) {
+    const action = ACTIONS[reader.number()];
+    if (action === undefined) throw new MalformedBytes('has a report of an unknown kind');
+    const recipients = readRecipients(reader);
+    const reply = readReply(reader);
+    const atMs = reader.number();
+    const untilMs = reader.number();
+    reports.push({ action, recipients, reply, atMs, ...(untilMs !== 0 && { untilMs }) });
+  }
+  return reports;
+}
+
+function writeRecipients(writer: RecordWriter, recipients: readonly number[]): void {
+  writer.number(recipients.length);
+  let before = 0;
+  for (const recipient of recipients) {
+    writer.number(recipient - before);
+    before = recipient;
+  }
+}
+
+function readRecipients(reader: RecordReader): readonly number[] {
+  const recipients: number[] = [];
   let recipient = 0;
   for (let left = reader.number(); left > 0; left--) {
     recipient += reader.number();
-    pending.push(recipient);
+    recipients.push(recipient);
   }
-  const state = { pending, attempts, nextAttemptAtMs, lastSource };
-  const code = reader.number();
-  return code === 0 ? state : { ...state, lastReply: readReply(reader, code) };
+  return recipients;
 }
 
-function readReply(reader: RecordReader, code: number): Reply {
+function writeReply(writer: RecordWriter, { code, enhanced, host, text }: Reply): void {
+  writer.number(code);
+  writer.text(enhanced);
+  writer.text(host);
+  writer.text(text);
+}
+
+function readReply(reader: RecordReader): Reply {
+  const code = reader.number();
   const enhanced = reader.text();
   const host = reader.text();
   return { code, enhanced, host, text: reader.text() };

@@ -1,0 +1,249 @@
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { SluiceError } from '@sluice/crds';
+import type { Envelope, MessageBody } from '../envelope.ts';
+import { newMessageId } from '../message-id.ts';
+import type { JetStreamSpoolOptions } from '../open-jetstream-spool.ts';
+import { placeOf, SEGMENTS } from '../segment/place.ts';
+import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from '../spool.ts';
+import { connectNats, watchConnection } from './connection.ts';
+import { Layout } from './layout.ts';
+import { MessageReader } from './message-reader.ts';
+import { OwnedSegment } from './owned-segment.ts';
+import { Publisher } from './publisher.ts';
+import { StreamUsage } from './stream-usage.ts';
+import { checkStreams, ensureStreams, type StreamOptions } from './streams.ts';
+
+/** A client waits at most so long for its 250 (DESIGN §4.2). */
+export const APPEND_TIMEOUT_MS = 5_000;
+/** The one timer of the spool: late appends, purges, figures of the streams. */
+export const TICK_MS = 250;
+/** Least time between two appends to one journal. */
+export const JOURNAL_INTERVAL_MS = 20;
+/** Segments that new mail goes to at a time. */
+export const OPEN_SEGMENTS = 4;
+/** Bytes that are published and not acked, or wait to be; beyond it mail is refused, so a slow store cannot fill the memory. */
+export const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** How long `close` waits for outcomes that NATS does not take. */
+const CLOSE_TIMEOUT_MS = 5_000;
+const CLOSE_CHECK_MS = 10;
+
+/** What every segment of a spool works with. */
+export interface SpoolContext {
+  readonly connection: NatsConnection;
+  readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly publisher: Publisher;
+  readonly layout: Layout;
+  readonly reader: MessageReader;
+  /** ULID of this process: names it in journals. */
+  readonly session: string;
+  readonly journalIntervalMs: number;
+  readonly maxPayloadBytes: number;
+  readonly onNotice: JetStreamSpoolOptions['onNotice'];
+}
+
+/** {@link Spool} on NATS JetStream (DESIGN §5). */
+export class JetStreamSpool implements Spool {
+  readonly #context: SpoolContext;
+  readonly #appendTimeoutMs: number;
+  readonly #usage: StreamUsage;
+  readonly #segments = new Map<number, OwnedSegment>();
+  /** Those that new mail goes to. */
+  #open: readonly OwnedSegment[] = [];
+  #next = 0;
+  #waitingBytes = 0;
+  #down: string | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #timer: NodeJS.Timeout;
+
+  static async open(options: JetStreamSpoolOptions): Promise<JetStreamSpool> {
+    const layout = new Layout(options);
+    const connection = await connectNats({ ...options, inboxPrefix: layout.inboxPrefix });
+    try {
+      const manager = await jetStream(connection, options.servers);
+      const streams: StreamOptions = {
+        replicas: options.durability === 'Single' ? 1 : 3,
+        spoolBytes: options.maxBytes,
+        deferBytes: options.maxDeferredBytes,
+        journalBytes: options.journalBytes,
+      };
+      if (options.streams === 'Create') await ensureStreams(manager, layout, streams);
+      else await checkStreams(manager, layout, streams);
+      const spool = new JetStreamSpool(options, layout, connection, manager);
+      await spool.#adopt(options.openSegments ?? OPEN_SEGMENTS);
+      return spool;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    options: JetStreamSpoolOptions,
+    layout: Layout,
+    connection: NatsConnection,
+    manager: JetStreamManager,
+  ) {
+    this.#appendTimeoutMs = options.appendTimeoutMs ?? APPEND_TIMEOUT_MS;
+    const publisher = new Publisher(connection, layout.inboxPrefix, {
+      // The tick may come that much later.
+      timeoutMs: this.#appendTimeoutMs - TICK_MS,
+      nowMs: () => performance.now(),
+    });
+    this.#context = {
+      connection,
+      client: jetstream(connection),
+      manager,
+      publisher,
+      layout,
+      reader: new MessageReader(manager, layout),
+      session: newMessageId(Date.now()),
+      journalIntervalMs: options.journalIntervalMs ?? JOURNAL_INTERVAL_MS,
+      maxPayloadBytes: connection.info?.max_payload ?? 2 ** 20,
+      onNotice: options.onNotice,
+    };
+    this.#usage = new StreamUsage(manager, layout);
+    this.#timer = setInterval(() => this.#tick(performance.now()), TICK_MS);
+    void watchConnection(connection, { onDown: (reason) => this.#lost(reason), onUp: () => this.#found() });
+  }
+
+  append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal> {
+    let bytes = 0;
+    for (const piece of body) bytes += piece.length;
+    const segment = this.#open[this.#next++ % this.#open.length];
+    const refusal = this.#refusal(segment, bytes);
+    if (refusal !== undefined || segment === undefined) {
+      return Promise.resolve(refusal ?? { refused: 'unavailable', reason: 'no segment is owned' });
+    }
+    this.#waitingBytes += bytes;
+    const result = segment.append(envelope, body, bytes, performance.now());
+    void result.then(() => {
+      this.#waitingBytes -= bytes;
+    });
+    return result;
+  }
+
+  async record(outcomes: readonly Outcome[]): Promise<{ readonly mismatched: number }> {
+    this.#mustBeOpen();
+    const bySegment = new Map<OwnedSegment, Outcome[]>();
+    let mismatched = 0;
+    for (const outcome of outcomes) {
+      const segment = this.#segments.get(placeOf(outcome.reference.sequence).segment);
+      if (segment === undefined) {
+        mismatched++;
+        continue;
+      }
+      const some = bySegment.get(segment);
+      if (some === undefined) bySegment.set(segment, [outcome]);
+      else some.push(outcome);
+    }
+    const counts = await Promise.all([...bySegment].map(([segment, some]) => segment.record(some)));
+    for (const count of counts) mismatched += count;
+    return { mismatched };
+  }
+
+  async *replay(): AsyncIterable<StoredMessage> {
+    this.#mustBeOpen();
+    for (const segment of this.#segments.values()) yield* segment.replay();
+  }
+
+  async read(
+    reference: Reference,
+  ): Promise<{ readonly envelope: Envelope; readonly body: MessageBody } | undefined> {
+    this.#mustBeOpen();
+    const { segment, store, sequence } = placeOf(reference.sequence);
+    const owned = this.#segments.get(segment);
+    if (owned === undefined || !owned.holds(sequence, reference.id)) return undefined;
+    const read = await this.#context.reader.read(segment, store, sequence);
+    return read === undefined || (reference.id !== '' && read.envelope.id !== reference.id)
+      ? undefined
+      : read;
+  }
+
+  usage(): SpoolUsage {
+    let messages = 0;
+    for (const segment of this.#segments.values()) messages += segment.messages;
+    return { messages, ...this.#usage.figures };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const untilMs = performance.now() + CLOSE_TIMEOUT_MS;
+    const busy = (): boolean => [...this.#segments.values()].some((segment) => !segment.idle);
+    while (busy() && performance.now() < untilMs)
+      await new Promise((resolve) => setTimeout(resolve, CLOSE_CHECK_MS));
+    clearInterval(this.#timer);
+    for (const segment of this.#segments.values()) segment.end('the spool is closed');
+    this.#context.publisher.close();
+    await this.#context.connection.close();
+  }
+
+  /** Takes over every segment that was ever used, and those that new mail goes to. One pod alone may do so. */
+  async #adopt(openSegments: number): Promise<void> {
+    const { manager, layout } = this.#context;
+    const used = await this.#usage.journalSegments();
+    const open = Array.from({ length: openSegments }, (_, index) => index % SEGMENTS);
+    const all = [...new Set([...open, ...used])];
+    for (const segment of all) this.#segments.set(segment, await OwnedSegment.adopt(this.#context, segment));
+    this.#open = open.flatMap((segment) => this.#segments.get(segment) ?? []);
+    await this.#usage.measure();
+    void manager;
+    void layout;
+  }
+
+  #refusal(segment: OwnedSegment | undefined, bytes: number): AppendRefusal | undefined {
+    if (this.#closing !== undefined) return { refused: 'unavailable', reason: 'the spool is closed' };
+    if (this.#down !== undefined) return { refused: 'unavailable', reason: this.#down };
+    if (segment === undefined || segment.lost)
+      return { refused: 'unavailable', reason: 'another pod owns the segment' };
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES)
+      return { refused: 'unavailable', reason: `${this.#waitingBytes} bytes already wait for NATS` };
+    return this.#usage.refusal(segment.segment, this.#waitingBytes + bytes);
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing !== undefined) throw new Error('the spool is closed');
+  }
+
+  #tick(nowMs: number): void {
+    this.#context.publisher.tick();
+    const late: AppendRefusal = {
+      refused: 'unavailable',
+      reason: `NATS did not take the message within ${this.#appendTimeoutMs} ms`,
+    };
+    for (const segment of this.#segments.values()) {
+      segment.refuseLate(nowMs - this.#appendTimeoutMs + TICK_MS, late);
+      if (this.#down === undefined) segment.tick(nowMs);
+    }
+    if (this.#down === undefined) this.#usage.tick(nowMs);
+  }
+
+  #lost(reason: string): void {
+    if (this.#down !== undefined || this.#closing !== undefined) return;
+    this.#down = reason;
+    this.#context.onNotice('NATS is gone: mail is refused until it is back', { reason });
+    this.#context.publisher.lost(reason);
+  }
+
+  #found(): void {
+    if (this.#down === undefined) return;
+    this.#down = undefined;
+    this.#context.onNotice('NATS is back', {});
+    for (const segment of this.#segments.values()) segment.reconnected();
+  }
+}
+
+async function jetStream(connection: NatsConnection, servers: readonly string[]): Promise<JetStreamManager> {
+  try {
+    return await jetstreamManager(connection);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const cure = `Enable JetStream on ${servers.join(', ')} and for the account of the user (docs/reference/nats.md).`;
+    throw new SluiceError('SLUICE_NATS_UNUSABLE', { reason, cure }, {}, error);
+  }
+}

@@ -1,0 +1,256 @@
+import type { Envelope, MessageBody } from '../envelope.ts';
+import { placeNumber } from '../segment/place.ts';
+import type { AppendRefusal, Reference } from '../spool.ts';
+import { messageForm, partHeaders } from './message-form.ts';
+import type { Publisher, PublishResult } from './publisher.ts';
+import { refusalOf } from './refusal.ts';
+
+/** Bodies up to this size go in one message (DESIGN §5); a larger one would hold up what shares the connection. */
+export const MAX_INLINE_BYTES = 4 * 1024 * 1024;
+/** Bytes of one part of a larger body. */
+export const PART_BYTES = 1024 * 1024;
+/** Room for headers beside the payload, of the server's `max_payload`. */
+export const HEADER_ROOM_BYTES = 64 * 1024;
+/** Parts of one message that are published and not acked. */
+const PARTS_IN_FLIGHT = 8;
+
+export interface AppenderOptions {
+  readonly publisher: Publisher;
+  readonly segment: number;
+  readonly subject: string;
+  /** `max_payload` of the server. */
+  readonly maxPayloadBytes: number;
+  /** Sequence of the owner's marker: everything that is appended lies above it. */
+  readonly afterSequence: number;
+  /** Stored and told to the caller right after; `firstSequence` = of its first part, or its own. */
+  readonly onStored: (sequence: number, envelope: Envelope, firstSequence: number) => void;
+  /** Stored although its client was told otherwise. */
+  readonly onUnwanted: (sequence: number, id: string) => void;
+}
+
+interface Append {
+  readonly envelope: Envelope;
+  readonly body: MessageBody;
+  readonly bytes: number;
+  /** Monotonic, milliseconds. */
+  readonly sinceMs: number;
+  /** `undefined` once the caller was answered. */
+  resolve: ((result: Reference | AppendRefusal) => void) | undefined;
+}
+
+/** A message in parts that is being published. */
+interface Large {
+  readonly append: Append;
+  /** None of its parts lies below. */
+  readonly firstSequence: number;
+  failure: Exclude<PublishResult, { kind: 'stored' }> | undefined;
+}
+
+/** A publish without an answer yet: whatever place it gets lies above `afterSequence`. */
+interface Open {
+  readonly afterSequence: number;
+}
+
+/**
+ * Puts messages into one segment, in the order of the calls; a large one holds up those behind it until its last part is stored, so that
+ * sequences rise in that order. What became of every publish is found out, whether its client still waits or not.
+ */
+export class SegmentAppender {
+  readonly #options: AppenderOptions;
+  readonly #inlineBytes: number;
+  readonly #partBytes: number;
+  /** In the order of sending. */
+  readonly #open = new Set<Open>();
+  /** Ids whose fate is not known: refused, and perhaps stored; with the sequence that they lie above. */
+  readonly #unknown = new Map<string, number>();
+  #lastSequence: number;
+  #held: Append[] = [];
+  #large: Large | undefined;
+
+  constructor(options: AppenderOptions) {
+    this.#options = options;
+    this.#lastSequence = options.afterSequence;
+    const room = options.maxPayloadBytes - HEADER_ROOM_BYTES;
+    this.#inlineBytes = Math.min(MAX_INLINE_BYTES, room);
+    this.#partBytes = Math.min(PART_BYTES, room);
+  }
+
+  /** Highest sequence that an answer told. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** Below this sequence nothing new can turn up that somebody was promised; what is over there may be purged. */
+  get settledBelow(): number {
+    let below = this.#lastSequence + 1;
+    // Answers may overtake one another when a stream's leader moves.
+    for (const { afterSequence } of this.#open) {
+      below = Math.min(below, afterSequence + 1);
+      break;
+    }
+    return Math.min(below, this.#large?.firstSequence ?? below);
+  }
+
+  get idle(): boolean {
+    return this.#open.size === 0 && this.#large === undefined && this.#held.length === 0;
+  }
+
+  /** Ids that were refused for want of an answer, and the sequence above which they lie if they are stored. */
+  get unknown(): ReadonlyMap<string, number> {
+    return this.#unknown;
+  }
+
+  append(
+    envelope: Envelope,
+    body: MessageBody,
+    bytes: number,
+    sinceMs: number,
+  ): Promise<Reference | AppendRefusal> {
+    return new Promise((resolve) => {
+      const append: Append = { envelope, body, bytes, sinceMs, resolve };
+      if (this.#large === undefined) this.#start(append);
+      else this.#held.push(append);
+    });
+  }
+
+  /** An id that was unknown was found, or is not looked for any more. */
+  forget(id: string): void {
+    this.#unknown.delete(id);
+  }
+
+  /** Refuses what has waited since `sinceMs` or longer: a large message, and what waits behind it. */
+  refuseLate(sinceMs: number, refusal: AppendRefusal): void {
+    const large = this.#large;
+    if (large !== undefined && large.append.sinceMs <= sinceMs && large.append.resolve !== undefined) {
+      large.failure ??= { kind: 'unknown', reason: refusal.reason };
+      answer(large.append, refusal);
+    }
+    while (this.#held[0] !== undefined && this.#held[0].sinceMs <= sinceMs) {
+      const late = this.#held.shift();
+      if (late !== undefined) answer(late, refusal);
+    }
+  }
+
+  #start(append: Append): void {
+    if (append.bytes > this.#inlineBytes) void this.#appendLarge(append);
+    else this.#publishEnvelope(append, []);
+  }
+
+  #publishEnvelope(append: Append, parts: readonly number[]): void {
+    const { envelope, body } = append;
+    const form = messageForm(envelope, parts);
+    const pieces = parts.length > 0 ? [] : body;
+    const payload = joined(form.prefix === undefined ? pieces : [form.prefix, ...pieces]);
+    const open: Open = { afterSequence: this.#lastSequence };
+    this.#open.add(open);
+    this.#options.publisher.publish(this.#options.subject, payload, form.headers, (result) => {
+      // After a time-out it comes a second time, should the message be stored all the same.
+      const first = this.#open.delete(open);
+      if (result.kind === 'stored') this.#stored(append, result.sequence, parts[0] ?? result.sequence);
+      else {
+        if (result.kind === 'unknown') this.#unknown.set(envelope.id, open.afterSequence);
+        answer(append, refusalFor(result));
+      }
+      if (first && parts.length > 0) this.#largeEnded();
+    });
+  }
+
+  #stored(append: Append, sequence: number, firstSequence: number): void {
+    const { envelope } = append;
+    this.#seen(sequence);
+    this.#unknown.delete(envelope.id);
+    if (append.resolve === undefined) return this.#options.onUnwanted(sequence, envelope.id);
+    this.#options.onStored(sequence, envelope, firstSequence);
+    answer(append, { sequence: placeNumber(this.#options.segment, 'spool', sequence), id: envelope.id });
+  }
+
+  async #appendLarge(append: Append): Promise<void> {
+    const large: Large = { append, firstSequence: this.#lastSequence + 1, failure: undefined };
+    this.#large = large;
+    const sequences: number[] = [];
+    let underWay = 0;
+    let wake = (): void => {};
+    const oneAnswered = (): Promise<void> =>
+      new Promise((resolve) => {
+        wake = resolve;
+      });
+    let part = 0;
+    for (const payload of partsOf(append.body, this.#partBytes)) {
+      while (underWay >= PARTS_IN_FLIGHT) await oneAnswered();
+      if (large.failure !== undefined) break;
+      underWay++;
+      const number = part++;
+      let answered = false;
+      // A part that is stored and not named by an envelope is garbage; nobody asks for it.
+      const headers = partHeaders(append.envelope.id, number);
+      this.#options.publisher.publish(this.#options.subject, payload, headers, (result) => {
+        if (result.kind === 'stored') {
+          sequences[number] = result.sequence;
+          this.#seen(result.sequence);
+        } else large.failure ??= result;
+        if (answered) return;
+        answered = true;
+        underWay--;
+        wake();
+      });
+    }
+    while (underWay > 0) await oneAnswered();
+    if (large.failure === undefined) return this.#publishEnvelope(append, sequences);
+    answer(append, refusalFor(large.failure));
+    this.#largeEnded();
+  }
+
+  #largeEnded(): void {
+    this.#large = undefined;
+    while (this.#large === undefined) {
+      const next = this.#held.shift();
+      if (next === undefined) return;
+      this.#start(next);
+    }
+  }
+
+  #seen(sequence: number): void {
+    if (sequence > this.#lastSequence) this.#lastSequence = sequence;
+  }
+}
+
+function answer(append: Append, result: Reference | AppendRefusal): void {
+  const { resolve } = append;
+  append.resolve = undefined;
+  resolve?.(result);
+}
+
+function refusalFor(result: Exclude<PublishResult, { kind: 'stored' }>): AppendRefusal {
+  return result.kind === 'refused'
+    ? refusalOf(result.error)
+    : { refused: 'unavailable', reason: result.reason };
+}
+
+/** NATS wants a payload in one piece; most messages are. */
+function joined(pieces: readonly Buffer[]): Uint8Array {
+  const [only] = pieces;
+  if (pieces.length === 1 && only !== undefined) return only;
+  return Buffer.concat(pieces);
+}
+
+/** The body in parts of equal size, the last one shorter. */
+function* partsOf(body: MessageBody, partBytes: number): Generator<Buffer> {
+  let pieces: Buffer[] = [];
+  let length = 0;
+  for (const piece of body) {
+    let from = 0;
+    while (length + piece.length - from >= partBytes) {
+      const end = from + partBytes - length;
+      pieces.push(piece.subarray(from, end));
+      yield Buffer.concat(pieces);
+      pieces = [];
+      length = 0;
+      from = end;
+    }
+    if (from < piece.length) {
+      pieces.push(piece.subarray(from));
+      length += piece.length - from;
+    }
+  }
+  if (length > 0) yield Buffer.concat(pieces);
+}
