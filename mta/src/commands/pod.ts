@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import {
   type HostPort,
   type Logger,
@@ -22,16 +21,13 @@ import { type Rejection, type SmtpListener, startSmtpListener } from '../intake/
 import { createEventSink, createMetrics } from '../report/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
-import { openSqliteSpool } from '../spool/mod.ts';
 import { type FollowedListener, followListenerFiles } from './listener-files.ts';
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
+import { openPodSpool } from './pod-spool.ts';
 import { createSigning } from './signing.ts';
 import { createSubmit } from './submit.ts';
 import { Tenants } from './tenants.ts';
-
-/** Beside the spool: the resources as they last were in order. */
-const LAST_GOOD_FILE = 'resources-last-good.json';
 
 /** A running MTA: everything between an SMTP client and the hosts that take its mail. */
 export interface Pod {
@@ -52,11 +48,11 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
   const tenants = new Tenants(settings);
   const classes = new Map(settings.classes.map(({ name, priority }) => [name, priority]));
   const memory = new MemoryGauge(settings.memory.maxBytes, settings.memory.lowWaterPercent);
-  const spool = await openSqliteSpool(settings.spool);
+  const { spool, minFreeBytes, lastGoodFile } = await openPodSpool(settings, logger);
   const resources = await watchResources({
     directory: settings.resourcesDirectory,
     settings,
-    lastGoodFile: join(dirname(settings.spool.path), LAST_GOOD_FILE),
+    ...(lastGoodFile !== undefined && { lastGoodFile }),
     logger,
     onChange: ({ config }) => dispatcher.reconfigure(config),
   });
@@ -108,7 +104,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
   let draining = false;
   const pressure = (): Rejection | undefined => {
     if (memory.low) return { code: 452, enhanced: '4.3.1', text: 'Insufficient memory, try again later' };
-    if (spool.usage().freeBytes < settings.spool.minFreeBytes)
+    if (spool.usage().freeBytes < minFreeBytes)
       return { code: 452, enhanced: '4.3.1', text: 'Insufficient disk space, try again later' };
     return undefined;
   };
@@ -154,7 +150,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     address: settings.adminAddress,
     checks: [
       configurationCheck(() => resources.state),
-      spoolCheck(() => spool.usage(), settings.spool.minFreeBytes),
+      spoolCheck(() => spool.usage(), minFreeBytes),
       listenerCheck(() =>
         draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
       ),

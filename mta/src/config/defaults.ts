@@ -29,3 +29,10 @@ export const SMTP_PORT = 25;
 export const DRAIN_TIMEOUT_MS = 25_000;
 /** Equal for all hosts of a route unless the user orders them. */
 export const ROUTE_PREFERENCE = 10;
+export const NATS_PREFIX = 'sluice';
+/** Two hours of 1,000 messages a second at 10 KB would be 70 GB: a store that is for more than trying out is given its own size. */
+export const NATS_MAX_BYTES = 10 * 2 ** 30;
+/** An hour of outcomes at 5,000 a second, were nothing of them ever put together. */
+export const NATS_JOURNAL_BYTES = 2 ** 30;
+/** As many leaders as a cluster of three can share, and one more than it has cores to spare for. */
+export const NATS_SPOOL_STREAMS = 4;

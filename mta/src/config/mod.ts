@@ -3,9 +3,15 @@
 export type { Problem } from '@sluice/crds';
 export { formatByteSize, parseByteSize } from './byte-size.ts';
 export { DNS_ATTEMPTS, DNS_TIMEOUT_MS, SMTP_PORT } from './defaults.ts';
+export {
+  OVER_SIGNED_HEADERS,
+  OVER_SIGNED_PRESENT_HEADERS,
+  SIGNED_HEADERS,
+} from './dkim-schema.ts';
 export type * from './dkim-settings.ts';
 export { compileFiles, type GivenFiles, readGivenFiles } from './given-files.ts';
 export { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
+export type * from './jetstream-settings.ts';
 export type { LogFields, Logger } from './logger.ts';
 export { type Network, parseNetwork } from './network.ts';
 export type { ResourceSet } from './resource-set.ts';

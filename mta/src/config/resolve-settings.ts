@@ -3,11 +3,13 @@ import type { Problem } from '@sluice/crds';
 import { checkShape } from './check-shape.ts';
 import { isOpenRelay } from './network.ts';
 import { resolveDkim } from './resolve-dkim.ts';
+import { resolveJetStream } from './resolve-jetstream.ts';
 import type {
   CredentialSettings,
   RouteSettings,
   Settings,
   SmtpListenerSettings,
+  SpoolSettings,
   UserSettings,
 } from './settings.ts';
 import type { ReadText, Surroundings } from './settings-file.ts';
@@ -25,6 +27,9 @@ export interface ResolveInput {
 
 type ListenerInFile = SettingsInFile['spec']['listeners']['smtp'][number];
 type Passwords = { readonly password?: string; readonly passwordFile?: string };
+
+/** RFC 1929 §2: the lengths of user name and password are one octet each. */
+const MAX_CREDENTIAL_BYTES = 255;
 
 /** Turns the file's form into what rooms receive, and checks what no single field can show. */
 export function resolveSettings(
@@ -54,6 +59,8 @@ class Resolver {
     const hostname = spec.hostname ?? surroundings.hostname;
     this.#checkTenants();
     this.#checkUnique(spec.classes, ['spec', 'classes'], 'name');
+    this.#checkUnique(spec.certificates, ['spec', 'certificates'], 'name');
+    this.#checkUnique(spec.credentials, ['spec', 'credentials'], 'name');
     this.#checkUnique(spec.routes, ['spec', 'routes'], 'domain');
     this.#checkUnique(spec.listeners.smtp, ['spec', 'listeners', 'smtp'], 'name');
     const smtpListeners = spec.listeners.smtp.map((listener, index) =>
@@ -64,13 +71,7 @@ class Resolver {
       hostname,
       smtpListeners,
       adminAddress: spec.listeners.admin.address,
-    this.#checkUnique(spec.certificates, ['spec', 'certificates'], 'name');
-    this.#checkUnique(spec.credentials, ['spec', 'credentials'], 'name');
-      spool: {
-        type: spec.spool.type,
-        path: this.#path(spec.spool.sqlite.path),
-        minFreeBytes: spec.spool.sqlite.minFreeBytes,
-      },
+      spool: this.#spool(spec.spool),
       memory: {
         maxBytes: spec.memory.maxBytes ?? surroundings.memoryBytes,
         lowWaterPercent: spec.memory.lowWaterPercent,
@@ -85,16 +86,6 @@ class Resolver {
       routes: spec.routes.map((route, index) => this.#route(route, ['spec', 'routes', index])),
       tenants: spec.tenants,
       classes: spec.classes,
-      resourcesDirectory: this.#path(spec.resources.directory),
-      drainTimeoutMs: spec.drainTimeout,
-      log: spec.log,
-      events: {
-        stdout: spec.events.stdout,
-        ...(spec.events.file !== undefined && { file: this.#path(spec.events.file) }),
-      },
-    };
-  }
-
       dkim: resolveDkim(spec.dkim, {
         tenants: new Set(spec.tenants.map((tenant) => tenant.name)),
         absolute: (file) => this.#path(file),
@@ -107,6 +98,32 @@ class Resolver {
       })),
       credentials: new Map(spec.credentials.map((credential, index) => this.#credential(credential, index))),
       ...(spec.egress.proxyCaFile !== undefined && { proxyCa: this.#proxyCa(spec.egress.proxyCaFile) }),
+      resourcesDirectory: this.#path(spec.resources.directory),
+      drainTimeoutMs: spec.drainTimeout,
+      log: spec.log,
+      events: {
+        stdout: spec.events.stdout,
+        ...(spec.events.file !== undefined && { file: this.#path(spec.events.file) }),
+      },
+    };
+  }
+
+  #spool(spool: SettingsInFile['spec']['spool']): SpoolSettings {
+    if (spool.type === 'SQLite') {
+      const { path, minFreeBytes } = spool.sqlite;
+      return { type: 'SQLite', path: this.#path(path), minFreeBytes };
+    }
+    const at = ['spec', 'spool', 'jetstream'];
+    const { source } = this.#input;
+    const settings = resolveJetStream(spool.jetstream, {
+      absolute: (file) => this.#path(file),
+      secret: (file, path) => this.#password({ passwordFile: file }, [...at, ...path], source) ?? '',
+      password: (fields, path) => this.#password(fields, [...at, ...path], source),
+      problem: (path, what, cure) => this.#problem([...at, ...path], what, cure),
+    });
+    return { type: 'JetStream', ...settings };
+  }
+
   #listener(listener: ListenerInFile, path: FieldPath, hostname: string): SmtpListenerSettings {
     const { tls, auth, limits } = listener;
     if (auth === undefined && listener.relayNetworks.length === 0) {
@@ -222,16 +239,6 @@ class Resolver {
     };
   }
 
-  #password(fields: Passwords, path: FieldPath, source: YamlSource): string | undefined {
-    if (fields.passwordFile === undefined) return fields.password;
-    if (fields.password !== undefined) {
-      const what = 'password and passwordFile exclude each other.';
-      this.problems.push(source.problem('SLUICE_FIELD_CONTRADICTION', path, what, 'Remove one of the two.'));
-    }
-    const file = this.#path(fields.passwordFile);
-    const text = this.#input.readText(file);
-    if (typeof text === 'string') return text.replace(/\r?\n$/, '');
-    const what = `Cannot read ${file}: ${text.message}.`;
   #credential(
     credential: SettingsInFile['spec']['credentials'][number],
     index: number,
@@ -264,6 +271,16 @@ class Resolver {
     return text;
   }
 
+  #password(fields: Passwords, path: FieldPath, source: YamlSource): string | undefined {
+    if (fields.passwordFile === undefined) return fields.password;
+    if (fields.password !== undefined) {
+      const what = 'password and passwordFile exclude each other.';
+      this.problems.push(source.problem('SLUICE_FIELD_CONTRADICTION', path, what, 'Remove one of the two.'));
+    }
+    const file = this.#path(fields.passwordFile);
+    const text = this.#input.readText(file);
+    if (typeof text === 'string') return text.replace(/\r?\n$/, '');
+    const what = `Cannot read ${file}: ${text.message}.`;
     this.problems.push(
       source.problem(
         'SLUICE_CONFIG_UNREADABLE',

@@ -55,7 +55,7 @@ function problemWith(search: string, replacement: string): Problem {
 test('the smallest file is enough: everything else has a default', () => {
   const settings = settingsOf(SMALLEST);
   assert.equal(settings.hostname, 'pod-1.example');
-  assert.equal(settings.spool.path, join(directory, 'spool.db'));
+  assert.equal(settings.spool.type === 'SQLite' && settings.spool.path, join(directory, 'spool.db'));
   assert.equal(settings.resourcesDirectory, join(directory, 'resources'));
   assert.equal(settings.smtpPort, 25);
   assert.deepEqual(settings.adminAddress, { host: '127.0.0.1', port: 9025 });

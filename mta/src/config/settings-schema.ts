@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import * as defaults from './defaults.ts';
 import { dkimSchema } from './dkim-schema.ts';
+import { jetStreamSchema } from './jetstream-schema.ts';
 import {
   byteSize,
   duration,
@@ -149,6 +150,10 @@ const spool = z.discriminatedUnion('type', [
       })
       .describe('The embedded store.'),
   }),
+  z.strictObject({
+    type: z.literal('JetStream').describe('Kind of store.'),
+    jetstream: jetStreamSchema.describe('NATS: nothing is on the pod.'),
+  }),
 ]);
 
 const routeHost = z.strictObject({
@@ -198,7 +203,6 @@ const tenant = z.strictObject({
     .describe('Domains of the reverse-path whose mail belongs to it, where AUTH did not say.'),
 });
 
-const mailClass = z.strictObject({
 const certificate = z.strictObject({
   name: name.describe('What `session.tls.clientCertificateName` of a ShapingPolicy calls it.'),
   certificateFile: z.string().min(1).describe('Certificate chain, PEM.'),
@@ -211,6 +215,7 @@ const credential = z.strictObject({
   ...passwordFields,
 });
 
+const mailClass = z.strictObject({
   name: name.describe('What headers, policies and pools call it.'),
   priority: z.int().min(-1000).max(1000).default(0).describe('Higher leaves first.'),
 });
@@ -295,7 +300,6 @@ const spec = z.strictObject({
     .max(100)
     .default([])
     .describe('Kinds of mail; a message without one has priority 0.'),
-  resources: z
   credentials: z
     .array(credential)
     .max(1_000)
@@ -322,6 +326,7 @@ const spec = z.strictObject({
     .prefault({})
     .describe('What all ways out have in common.'),
   dkim: dkimSchema.prefault({}).describe('DKIM signatures (RFC 6376), made when a message is accepted.'),
+  resources: z
     .strictObject({
       directory: z
         .string()

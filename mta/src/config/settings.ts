@@ -1,6 +1,7 @@
 import type { TlsLevel } from '@sluice/crds';
 import type { DkimSettings } from './dkim-settings.ts';
 import type { HostPort } from './host-port.ts';
+import type { JetStreamSettings } from './jetstream-settings.ts';
 import type { Network } from './network.ts';
 
 /**
@@ -20,7 +21,6 @@ export interface Settings {
   readonly routes: readonly RouteSettings[];
   readonly tenants: readonly TenantSettings[];
   readonly classes: readonly ClassSettings[];
-  /** Absolute path. */
   readonly dkim: DkimSettings;
   /** By name. */
   /** Client certificates; the files are read by who uses them. */
@@ -28,6 +28,7 @@ export interface Settings {
   readonly credentials: ReadonlyMap<string, CredentialSettings>;
   /** PEM; absent = the roots that come with Node. */
   readonly proxyCa?: string;
+  /** Absolute path. */
   readonly resourcesDirectory: string;
   readonly drainTimeoutMs: number;
   readonly log: LogSettings;
@@ -70,7 +71,9 @@ export interface UserSettings {
   readonly tenant: string;
 }
 
-export interface SpoolSettings {
+export type SpoolSettings = SqliteSpoolSettings | ({ readonly type: 'JetStream' } & JetStreamSettings);
+
+export interface SqliteSpoolSettings {
   readonly type: 'SQLite';
   readonly path: string;
   readonly minFreeBytes: number;
@@ -110,7 +113,6 @@ export interface TenantSettings {
   readonly senderDomains: readonly string[];
 }
 
-export interface ClassSettings {
 /** User name and password towards an egress proxy. */
 export interface CredentialSettings {
   readonly username: string;
@@ -124,6 +126,7 @@ export interface CertificateSettings {
   readonly keyFile: string;
 }
 
+export interface ClassSettings {
   readonly name: string;
   readonly priority: number;
 }

@@ -1,0 +1,28 @@
+/** `spec.spool.jetstream` as the rooms receive it. The meaning of each field is in `jetstream-schema.ts`. */
+export interface JetStreamSettings {
+  /** `nats://host:port` or `tls://host:port`. */
+  readonly servers: readonly string[];
+  readonly credentials: NatsCredentialSettings;
+  /** Absolute paths. */
+  readonly tls?: {
+    readonly caFile?: string;
+    readonly certificateFile?: string;
+    readonly keyFile?: string;
+  };
+  readonly prefix: string;
+  readonly durability: 'Single' | 'Replicated' | 'Synced';
+  /** Of all SPOOL streams together. */
+  readonly maxBytes: number;
+  readonly maxDeferredBytes: number;
+  readonly journalBytes: number;
+  readonly spoolStreams: number;
+  readonly streams: 'Create' | 'Check';
+}
+
+/** Who this pod is towards NATS; files are absolute paths and are read at every connection. */
+export type NatsCredentialSettings =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'password'; readonly user: string; readonly password: string }
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'nkey'; readonly seedFile: string }
+  | { readonly kind: 'creds'; readonly file: string };

@@ -1,0 +1,69 @@
+import type { JetStreamInFile } from './jetstream-schema.ts';
+import type { JetStreamSettings, NatsCredentialSettings } from './jetstream-settings.ts';
+
+/** What resolving needs of the rest of the file. */
+export interface JetStreamSurroundings {
+  /** Makes a path of the file absolute. */
+  readonly absolute: (file: string) => string;
+  /** The text of a file without the line end at its end; tells the problem and gives `''` where it cannot be read. */
+  readonly secret: (file: string, path: readonly string[]) => string;
+  /** The password of these fields, which may be in a file. */
+  readonly password: (
+    fields: { readonly password?: string; readonly passwordFile?: string },
+    path: readonly string[],
+  ) => string | undefined;
+  /** Tells a mistake; the path begins below `spec.spool.jetstream`. */
+  readonly problem: (path: readonly string[], what: string, cure: string) => void;
+}
+
+/** Turns `spec.spool.jetstream` into what the spool receives, and checks what no single field can show. */
+export function resolveJetStream(
+  inFile: JetStreamInFile,
+  surroundings: JetStreamSurroundings,
+): JetStreamSettings {
+  const { credentials, tls, ...plain } = inFile;
+  if ((tls?.certificateFile === undefined) !== (tls?.keyFile === undefined)) {
+    const what = 'A certificate and its key belong together.';
+    surroundings.problem(['tls'], what, 'Give certificateFile and keyFile, or neither.');
+  }
+  return {
+    ...plain,
+    credentials: credentials === undefined ? { kind: 'none' } : resolveCredentials(credentials, surroundings),
+    ...(tls !== undefined && {
+      tls: Object.fromEntries(
+        Object.entries(tls).map(([field, file]) => [field, surroundings.absolute(file)]),
+      ),
+    }),
+  };
+}
+
+function resolveCredentials(
+  given: NonNullable<JetStreamInFile['credentials']>,
+  { absolute, secret, password, problem }: JetStreamSurroundings,
+): NatsCredentialSettings {
+  const path = ['credentials'];
+  const ways = [given.user, given.tokenFile, given.nkeySeedFile, given.credsFile].filter(
+    (way) => way !== undefined,
+  );
+  if (ways.length !== 1) {
+    const cure = 'Give user with a password, or tokenFile, or nkeySeedFile, or credsFile.';
+    problem(path, 'NATS needs exactly one way to log in.', cure);
+    return { kind: 'none' };
+  }
+  const hasPassword = given.password !== undefined || given.passwordFile !== undefined;
+  if (given.user !== undefined) {
+    if (!hasPassword) problem(path, `User "${given.user}" has no password.`, 'Add passwordFile or password.');
+    return { kind: 'password', user: given.user, password: password(given, path) ?? '' };
+  }
+  if (hasPassword) problem(path, 'A password belongs to a user.', 'Add user, or remove the password.');
+  if (given.tokenFile !== undefined)
+    return { kind: 'token', token: secret(given.tokenFile, [...path, 'tokenFile']) };
+  // Read here only to tell a missing file at once: the connection reads it again each time.
+  if (given.nkeySeedFile !== undefined) {
+    secret(given.nkeySeedFile, [...path, 'nkeySeedFile']);
+    return { kind: 'nkey', seedFile: absolute(given.nkeySeedFile) };
+  }
+  const file = given.credsFile ?? '';
+  secret(file, [...path, 'credsFile']);
+  return { kind: 'creds', file: absolute(file) };
+}
