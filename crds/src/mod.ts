@@ -26,11 +26,13 @@ export {
   type RemovedLimit,
 } from './explain-policy.ts';
 export { type FieldRow, fieldRows, table } from './field-table.ts';
+export type { ForeignResource } from './foreign-resource.ts';
 export type { CompileInput } from './form-in-force.ts';
 export { canonicalAddress } from './ip-address.ts';
 export { LIMIT_FIELDS } from './limit.ts';
 export { boundsFor } from './limit-bounds.ts';
 export { limitKeyId } from './limit-key.ts';
+export { nearestName } from './nearest-name.ts';
 export { type PoolFacts, selectMatch, selectPool } from './pool-selection.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export { formatRate, parseRate } from './rate.ts';

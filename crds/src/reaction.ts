@@ -140,7 +140,9 @@ export const reaction = z.strictObject({
         .describe('Enhanced status codes, any of them (RFC 3463).'),
       text: regularExpression
         .exactOptional()
-        .describe('Regular expression (RE2) that the text of the reply contains; it ignores case.'),
+        .describe(
+          'Regular expression (RE2) that the text of the reply contains; it ignores case. The API server cannot check it: a wrong one is told in the status.',
+        ),
       phases: listOf(z.enum(REACTION_PHASES), REACTION_PHASES.length)
         .exactOptional()
         .describe('Phases of the session, any of them. Absent = every phase.'),

@@ -106,6 +106,67 @@ test('an alias of its own parent, and ten thousand brackets, do not end the proc
   );
 });
 
+/** Texts that are small and would keep a naive reader busy for minutes, out of stack, or in doubt; and the first thing told. */
+const HOSTILE: readonly (readonly [string, string, RegExp])[] = [
+  ['lists in lists, in one line', `${'['.repeat(900)}x${']'.repeat(900)}`, /nested too deeply/],
+  ['lists in lists, beyond the stack', `${'['.repeat(20_000)}`, /nested too deeply/],
+  ['lists in lists, as a block', `spec:\n ${'- '.repeat(2_000)}x`, /nested too deeply/],
+  [
+    'maps in maps, as a block',
+    Array.from({ length: 300 }, (_, n) => `${' '.repeat(n)}a:`).join('\n'),
+    /nested too deeply/,
+  ],
+  ['keys in keys', `${'? '.repeat(500)}x`, /key is more than one text/],
+  ['a list as a key', '[a]: 1', /key is more than one text/],
+  [
+    'anchors in a chain',
+    Array.from({ length: 2_000 }, (_, n) => (n === 0 ? 'a0: &a0 x' : `a${n}: &a${n} [*a${n - 1}]`)).join(
+      '\n',
+    ),
+    /too many anchors/,
+  ],
+  ['aliases without an anchor', `a: [${'*b, '.repeat(2_000)}]`, /Unresolved alias/],
+  ['one alias for ever', `a: &a x\nb: [${'*a, '.repeat(5_001)}]`, /more than 5000 aliases/],
+  ['a key twice', 'kind: a\nkind: a', /keys must be unique/],
+  ['fifty thousand keys', Array.from({ length: 50_000 }, (_, n) => `k${n}: 1`).join('\n'), /kind is missing/],
+  ['a number without end', `kind: ${'9'.repeat(100_000)}`, /kind must be/],
+  ['a NUL', 'kind: a\u0000b', /kind must be/],
+  ['half a character', 'kind: "\ud800"', /kind must be/],
+  ['tabs', 'spec:\n\t\tsources: []', /Tabs/],
+  ['the names of what objects have', 'kind: __proto__\n__proto__: {kind: EgressPool}', /kind must be/],
+  ['quotes that never end', `kind: ${'"'.repeat(10_001)}`, /not valid YAML/],
+];
+
+for (const [title, text, told] of HOSTILE)
+  test(`${title}: told in a second, whoever may write into the directory`, () => {
+    const begun = performance.now();
+    for (const file of [text, `${RIGHT}---\n${text}`, text.replaceAll('\n', '\r\n'), `\uFEFF${text}`]) {
+      const { problems } = parseResources(file, 'f.yaml');
+      assert.match(problems.map(({ what }) => what).join('\n'), told);
+      assert.ok(problems.length <= 250);
+    }
+    assert.ok(performance.now() - begun < 4_000);
+  });
+
+test('a resource with thousands of mistakes is told the first ones, at once', () => {
+  const members = Array.from({ length: 20_000 }, (_, n) => `  k${n}: 1\n`).join('');
+  const begun = performance.now();
+  assert.equal(parseResources(RIGHT.replace('spec:\n', `spec:\n${members}`), 'f.yaml').problems.length, 200);
+  assert.ok(performance.now() - begun < 4_000);
+});
+
+test('labels that 500 sources take from one anchor are no attack', () => {
+  const more = Array.from(
+    { length: 500 },
+    (_, n) => `  - {name: a${n}, address: 192.0.2.10, ehlo: a.example, labels: *warm}\n`,
+  );
+  const text = RIGHT.replace('labels: {age: warm}}', 'labels: &warm {age: warm}}').replace(
+    '---\n',
+    `${more.join('')}---\n`,
+  );
+  assert.deepEqual(parseResources(text, 'f.yaml').problems, []);
+});
+
 test('an alias is where it is used: its mistake is shown at the anchor', () => {
   const text = RIGHT.replace('&sources', '&sources').replace('weight: 10', 'weight: 0');
   const [problem] = parseResources(text, 'f.yaml').problems;

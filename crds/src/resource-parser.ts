@@ -1,4 +1,5 @@
 import { valueAt } from './field-path.ts';
+import { type ForeignResource, foreignResource } from './foreign-resource.ts';
 import type { Finding, Problem } from './problem.ts';
 import {
   checkResource,
@@ -9,7 +10,9 @@ import {
   type Resource,
   type ResourceKind,
 } from './resource.ts';
+import { itemsOf } from './resource-list.ts';
 import { API_VERSION } from './resource-metadata.ts';
+import { withoutServerFields } from './server-fields.ts';
 import { shapeFindings, unknownIdentity } from './shape-findings.ts';
 import { readYamlDocuments, type YamlDocument } from './yaml-document.ts';
 
@@ -19,13 +22,15 @@ export interface ParsedFile {
   readonly rejected: readonly RejectedResource[];
   /** All mistakes of the file, also those of `rejected`, in the order of the documents. */
   readonly problems: readonly Problem[];
+  /** What belongs to other programs, and was left out. */
+  readonly foreign: readonly ForeignResource[];
   /** `false` = kind or name of a document cannot be told: a resource that seems to be missing may be that one. */
   readonly complete: boolean;
 }
 
 /**
- * Reads EgressPools and ShapingPolicies from the text of one YAML file with one or more documents. Never throws: every mistake
- * is a problem with its line, and the other documents are read all the same.
+ * Reads EgressPools and ShapingPolicies from the text of one YAML file with one or more documents; the items of a List count as
+ * documents. Never throws: every mistake is a problem with its line, and the other documents are read all the same.
  *
  * Example: `parseResources('kind: EgresPool\n…', 'pools.yaml').problems[0]` →
  * `{ line: 1, column: 7, field: 'kind', what: 'kind must be EgressPool or ShapingPolicy, not "EgresPool".', … }`
@@ -35,8 +40,14 @@ export function parseResources(text: string, file: string): ParsedFile {
   const resources: ParsedResource[] = [];
   const rejected: RejectedResource[] = [];
   const problems: Problem[] = [...fileProblems];
+  const foreign: ForeignResource[] = [];
   const complete = fileProblems.length === 0;
-  for (const document of documents) {
+  for (const document of documents.flatMap(itemsOf)) {
+    const other = document.syntaxProblems.length > 0 ? undefined : foreignResource(document);
+    if (other !== undefined) {
+      foreign.push(other);
+      continue;
+    }
     const read = readResource(document);
     if ('resource' in read) {
       const { resource } = read;
@@ -48,7 +59,7 @@ export function parseResources(text: string, file: string): ParsedFile {
     if (identity !== undefined)
       rejected.push({ ...identity, problems: read.problems, place: document.place });
   }
-  return { resources, rejected, problems, complete };
+  return { resources, rejected, problems, foreign, complete };
 }
 
 function readResource(
@@ -64,14 +75,16 @@ function byPlace(a: Problem, b: Problem): number {
 }
 
 /**
- * Checks the plain value of one resource, from YAML or from the API server: shape first, then meaning.
+ * Checks the plain value of one resource, from YAML or from the API server: shape first, then meaning. What the API server adds to
+ * a resource by itself is not looked at.
  */
 export function validateResource(
-  value: unknown,
+  given: unknown,
 ): { readonly resource: Resource } | { readonly findings: readonly Finding[] } {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return { findings: [notAResource(value)] };
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    return { findings: [notAResource(given)] };
   }
+  const value = withoutServerFields(given);
   const kind = kindOf(value);
   if (kind === undefined)
     return { findings: [unknownIdentity('kind', valueAt(value, ['kind']), RESOURCE_KINDS)] };

@@ -6,10 +6,15 @@ import type { Finding } from './problem.ts';
 import { memberNames, schemaAt } from './schema-walk.ts';
 
 const MAX_QUOTED_LENGTH = 60;
+/** Findings told per resource: a file of something else has thousands, and each is looked up. */
+const MAX_FINDINGS = 200;
 
 /** What is wrong with a value that its schema refuses, in words. */
 export function shapeFindings(schema: z.ZodType, value: unknown, error: z.ZodError): readonly Finding[] {
-  const findings = error.issues.flatMap((issue) => findingsOf(schema, value, issue));
+  const findings = error.issues
+    .slice(0, MAX_FINDINGS)
+    .flatMap((issue) => findingsOf(schema, value, issue))
+    .slice(0, MAX_FINDINGS);
   // Two checks of one field (its form, its value) say the same in words.
   const told = new Map(
     findings.map((finding) => [JSON.stringify([finding.path, finding.parameters]), finding]),
@@ -22,8 +27,12 @@ function findingsOf(root: z.ZodType, value: unknown, issue: z.core.$ZodIssue): r
   const schema = schemaAt(root, path);
   const given = valueAt(value, path);
   switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownField([...path, key], key, memberNames(schema), given));
+    case 'unrecognized_keys': {
+      const absent = memberNames(schema).filter((member) => !Object.hasOwn(Object(given), member));
+      return issue.keys
+        .slice(0, MAX_FINDINGS)
+        .map((key) => unknownField([...path, key], key, memberNames(schema), absent));
+    }
     case 'invalid_key':
       return [
         invalid(path, 'a label key as Kubernetes has them', given, 'For example: plan.', String(path.at(-1))),
@@ -51,13 +60,14 @@ function findingsOf(root: z.ZodType, value: unknown, issue: z.core.$ZodIssue): r
   ];
 }
 
-/** Only a field that is not there yet can be the one that was meant. */
-function unknownField(path: FieldPath, name: string, known: readonly string[], given: unknown): Finding {
-  const present = Object.keys(Object(given));
-  const near = nearestName(
-    name,
-    known.filter((member) => !present.includes(member)),
-  );
+/** Only a field that is not there yet (`absent`) can be the one that was meant. */
+function unknownField(
+  path: FieldPath,
+  name: string,
+  known: readonly string[],
+  absent: readonly string[],
+): Finding {
+  const near = nearestName(name, absent);
   const cure = near === undefined ? `Remove it; known here: ${known.join(', ')}.` : `Did you mean "${near}"?`;
   return { code: 'SLUICE_FIELD_UNKNOWN', path, atKey: true, parameters: { name, cure } };
 }
@@ -142,6 +152,8 @@ export function quoted(value: unknown): string {
   return JSON.stringify(text);
 }
 
+const SETTINGS_CURE = 'An MtaConfig holds the settings: move it to the file that sluice run --config names.';
+
 /** Which schema is meant by `kind`, for the message about one that is not known. */
 export function unknownIdentity(
   field: 'kind' | 'apiVersion',
@@ -152,6 +164,8 @@ export function unknownIdentity(
   if (given === undefined) {
     return { code: 'SLUICE_FIELD_REQUIRED', path: [field], parameters: { expected: oneOf(known) } };
   }
+  const isSettings =
+    field === 'kind' && near === undefined && nearestName(String(given), ['MtaConfig']) !== undefined;
   return {
     code: 'SLUICE_RESOURCE_UNKNOWN',
     path: [field],
@@ -159,7 +173,7 @@ export function unknownIdentity(
       field: fieldName([field]),
       expected: oneOf(known),
       given: quoted(given),
-      cure: `Write ${near ?? oneOf(known)}.`,
+      cure: isSettings ? SETTINGS_CURE : `Write ${near ?? oneOf(known)}.`,
     },
   };
 }

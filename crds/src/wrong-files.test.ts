@@ -78,8 +78,8 @@ const WRONG_FILES: readonly WrongFile[] = [
     told: ['f.yaml:2:7: kind must be EgressPool or ShapingPolicy, not "EgresPool". Write EgressPool.'],
   },
   {
-    mistake: "somebody else's kind",
-    text: 'apiVersion: v1\nkind: ConfigMap\n',
+    mistake: "somebody else's kind under our apiVersion",
+    text: 'apiVersion: sluice.email/v1alpha1\nkind: ConfigMap\n',
     told: [
       'f.yaml:2:7: kind must be EgressPool or ShapingPolicy, not "ConfigMap". Write EgressPool or ShapingPolicy.',
     ],

@@ -15,11 +15,20 @@ import {
 import type { FieldPath } from './field-path.ts';
 import type { Finding, Problem } from './problem.ts';
 import { problemOf } from './problem.ts';
+import { MAX_ALIASES, yamlBounds } from './yaml-bounds.ts';
 
-/** Aliases that a document may expand to; beyond it is an attack ("billion laughs"). */
-const MAX_ALIASES = 100;
+/** How the library begins when an alias comes before its anchor. */
+const UNRESOLVED = /^Unresolved alias/;
 /** Findings told per document; the first ones matter, the others follow from them. */
 const MAX_FINDINGS = 50;
+
+export interface WrittenPlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+const TOO_DEEP = 'it is nested too deeply';
 
 /** One document of a file that still knows where each field was written. */
 export interface YamlDocument {
@@ -27,7 +36,9 @@ export interface YamlDocument {
   readonly value: unknown;
   readonly syntaxProblems: readonly Problem[];
   /** Where the document's content begins. */
-  readonly place: { readonly file: string; readonly line: number; readonly column: number };
+  readonly place: WrittenPlace;
+  /** Where a field's value was written; of an absent one, where its parent is. */
+  placeOf(path: FieldPath): WrittenPlace;
   /** Adds the place to a finding. A field that is absent is shown where its parent is. */
   locate(finding: Finding): Problem;
 }
@@ -40,10 +51,10 @@ export function readYamlDocuments(
   const lines = new LineCounter();
   let parsed: readonly Document[];
   try {
-    parsed = [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })];
+    parsed = [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })];
   } catch (error) {
     // Nesting deeper than the parser's stack ends in a RangeError.
-    return { documents: [], problems: [tooComplex(error, { file, line: 1, column: 1 })] };
+    return { documents: [], problems: [tooComplex(reasonOf(error), { file, line: 1, column: 1 })] };
   }
   const documents = parsed
     .filter((document) => !isEmpty(document) || document.errors.length > 0)
@@ -61,37 +72,42 @@ function readDocument(document: Document, file: string, lines: LineCounter): Yam
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
   const place = at(document.contents?.range?.[0] ?? document.range?.[0] ?? 0);
-  const syntaxProblems = [...document.errors, ...document.warnings]
-    .slice(0, MAX_FINDINGS)
-    .map((error) =>
-      problemOf(
-        { code: 'SLUICE_YAML_SYNTAX', path: [], parameters: { reason: clause(error.message) } },
-        at(error.pos[0]),
-      ),
-    );
+  const syntaxProblem = (reason: string, offset: number) =>
+    problemOf({ code: 'SLUICE_YAML_SYNTAX', path: [], parameters: { reason } }, at(offset));
+  const { tooComplex: excess, repeatedKeys } = yamlBounds(document);
+  const syntaxProblems = [
+    ...[...document.errors, ...document.warnings].map(({ message, pos }) =>
+      // The parser reports the end of its own stack as a mistake of the text.
+      message.startsWith('Maximum call stack')
+        ? tooComplex(TOO_DEEP, at(pos[0]))
+        : syntaxProblem(clause(message), pos[0]),
+    ),
+    ...repeatedKeys.map((offset) => syntaxProblem('Map keys must be unique', offset)),
+    ...(excess === undefined ? [] : [tooComplex(excess.reason, at(excess.offset))]),
+  ].slice(0, MAX_FINDINGS);
+  const placeOf = (path: FieldPath) => at(offsetOf(document, path, false) ?? 0);
   const locate = (finding: Finding) =>
     problemOf(finding, at(offsetOf(document, finding.path, finding.atKey === true) ?? 0));
+  if (excess !== undefined) return { value: undefined, syntaxProblems, place, placeOf, locate };
   try {
-    return { value: document.toJS({ maxAliasCount: MAX_ALIASES }), syntaxProblems, place, locate };
+    return { value: document.toJS({ maxAliasCount: MAX_ALIASES }), syntaxProblems, place, placeOf, locate };
   } catch (error) {
-    const alias = firstUnresolvedAlias(document);
+    const alias = UNRESOLVED.test(reasonOf(error)) ? firstUnresolvedAlias(document) : undefined;
     const problems =
       document.errors.length > 0
         ? syntaxProblems
-        : [tooComplex(error, alias === undefined ? place : at(alias.range?.[0] ?? 0))];
-    return { value: undefined, syntaxProblems: problems, place, locate };
+        : [tooComplex(reasonOf(error), alias === undefined ? place : at(alias.range?.[0] ?? 0))];
+    return { value: undefined, syntaxProblems: problems, place, placeOf, locate };
   }
 }
 
-function tooComplex(
-  error: unknown,
-  place: { readonly file: string; readonly line: number; readonly column: number },
-): Problem {
-  const reason =
-    error instanceof RangeError
-      ? 'it is nested too deeply'
-      : clause(error instanceof Error ? error.message : 'unknown');
+function tooComplex(reason: string, place: WrittenPlace): Problem {
   return problemOf({ code: 'SLUICE_YAML_TOO_COMPLEX', path: [], parameters: { reason } }, place);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof RangeError) return TOO_DEEP;
+  return clause(error instanceof Error ? error.message : 'unknown');
 }
 
 function firstUnresolvedAlias(document: Document): Alias | undefined {
