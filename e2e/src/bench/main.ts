@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchIndex } from './index-bench.ts';
 import { benchRelay } from './relay-bench.ts';
+import { RELAY_STORES } from './relay-store.ts';
 
 const BENCHES = ['relay', 'index'] as const;
 
@@ -14,17 +15,20 @@ const { values, positionals } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     runs: { type: 'string', default: '3' },
+    store: { type: 'string', default: 'sqlite' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 const unknown = positionals.find((name) => !BENCHES.some((bench) => bench === name));
 const runs = Number(values.runs);
-if (values.help || unknown !== undefined || !Number.isInteger(runs) || runs < 1) {
+const store = RELAY_STORES.find((name) => name === values.store);
+if (values.help || unknown !== undefined || store === undefined || !Number.isInteger(runs) || runs < 1) {
   if (unknown !== undefined) process.stderr.write(`There is no benchmark "${unknown}".\n`);
   process.stdout.write(
-    'Usage: npm run bench -- [relay] [index] [--runs N] [--short]\n\n' +
+    'Usage: npm run bench -- [relay] [index] [--runs N] [--store STORE] [--short]\n\n' +
       '  relay    accept, store, deliver over SMTP at 2, 10 and 100 KB: messages per second, CPU per message\n' +
       '  index    the queue index at 1 and 10 million entries: bytes per entry, inserts and dues per second\n' +
+      `  --store  where relay keeps mail: ${RELAY_STORES.join(', ')} (default sqlite)\n` +
       '  --runs   runs of each relay size, the median is printed (default 3)\n' +
       '  --short  a tenth of the messages, one run: to see that it works\n\n' +
       'Example: npm run bench -- relay --runs 5\n',
@@ -53,7 +57,9 @@ if (wanted('relay')) {
     [10_240, 20_000],
     [102_400, 5_000],
   ] as const) {
-    print(await benchRelay(sizeBytes, values.short ? messages / 10 : messages, values.short ? 1 : runs));
+    print(
+      await benchRelay(store, sizeBytes, values.short ? messages / 10 : messages, values.short ? 1 : runs),
+    );
   }
 }
 if (wanted('index')) {

@@ -6,11 +6,12 @@ import { spawnSink } from '../harness/sink-process.ts';
 import { resource, startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
 import { median } from './median.ts';
+import { type RelayStore, STORE_LABELS, startStore } from './relay-store.ts';
 
 /** One line of `npm run bench -- relay`. */
 export interface RelayFigures {
   readonly bench: 'relay';
-  readonly store: 'sqlite';
+  readonly store: string;
   readonly sizeBytes: number;
   readonly messages: number;
   readonly runs: number;
@@ -19,41 +20,57 @@ export interface RelayFigures {
   readonly deliveredPerSecond: number;
   /** User and system time of the whole Sluice process, its store thread included. */
   readonly cpuMicrosPerMessage: number;
+  /** The same of all nats-servers together; absent where the store is embedded. */
+  readonly natsCpuMicrosPerMessage?: number;
   readonly rssMb: number;
 }
 
 const SESSIONS = 20;
 
 /**
- * Accept, store durably (SQLite, synchronous FULL), queue, shape, deliver; the load generator, Sluice and the sink are three
- * processes on this machine. Medians of the runs.
+ * Accept, store durably (SQLite, synchronous FULL; or JetStream), queue, shape, deliver; the load generator, Sluice, the sink and
+ * nats-server are processes on this machine. Medians of the runs.
  */
 export async function benchRelay(
+  store: RelayStore,
   sizeBytes: number,
   messages: number,
   runs: number,
   nodeOptions: readonly string[] = [],
 ): Promise<RelayFigures> {
-  const results: { accepted: number; delivered: number; cpu: number; rss: number }[] = [];
-  for (let run = 0; run < runs; run++) results.push(await relayOnce(sizeBytes, messages, run, nodeOptions));
+  const results: Awaited<ReturnType<typeof relayOnce>>[] = [];
+  for (let run = 0; run < runs; run++)
+    results.push(await relayOnce(store, sizeBytes, messages, run, nodeOptions));
+  const natsCpu = results.flatMap(({ natsCpu }) => natsCpu ?? []);
   return {
     bench: 'relay',
-    store: 'sqlite',
+    store: STORE_LABELS[store],
     sizeBytes,
     messages,
     runs,
     acceptedPerSecond: Math.round(median(results.map((each) => each.accepted))),
     deliveredPerSecond: Math.round(median(results.map((each) => each.delivered))),
     cpuMicrosPerMessage: Math.round(median(results.map((each) => each.cpu))),
+    ...(natsCpu.length > 0 && { natsCpuMicrosPerMessage: Math.round(median(natsCpu)) }),
     rssMb: Math.round(median(results.map((each) => each.rss)) / 1e6),
   };
 }
 
-async function relayOnce(sizeBytes: number, messages: number, run: number, nodeOptions: readonly string[]) {
+async function relayOnce(
+  store: RelayStore,
+  sizeBytes: number,
+  messages: number,
+  run: number,
+  nodeOptions: readonly string[],
+) {
   const sink = await spawnSink('127.0.0.1');
+  const nats = await startStore(store);
   const sluice = await startSluice({
     nodeOptions,
-    spec: { routes: [routeTo('bench.example', sink)] },
+    spec: {
+      routes: [routeTo('bench.example', sink)],
+      ...(nats.spool !== undefined && { spool: nats.spool }),
+    },
     resources: {
       'pool.yaml': onePool(['127.0.7.1']),
       // Shaping is on, and wide enough not to be the figure.
@@ -83,6 +100,7 @@ async function relayOnce(sizeBytes: number, messages: number, run: number, nodeO
     60_000,
   );
   const cpuBefore = cpuSeconds(sluice.pid);
+  const natsBefore = nats.cpuSeconds();
   const startMs = performance.now();
   const result = await blast({
     target: sluice.smtp,
@@ -97,10 +115,16 @@ async function relayOnce(sizeBytes: number, messages: number, run: number, nodeO
   );
   const seconds = (performance.now() - startMs) / 1000;
   const cpu = ((cpuSeconds(sluice.pid) - cpuBefore) / messages) * 1e6;
+  const natsAfter = nats.cpuSeconds();
+  const natsCpu =
+    natsBefore === undefined || natsAfter === undefined
+      ? undefined
+      : ((natsAfter - natsBefore) / messages) * 1e6;
   const rss = residentBytes(sluice.pid);
   if (result.accepted !== messages)
     throw new Error(`only ${result.accepted} of ${messages} were accepted: ${result.lastRefusal}`);
   await sluice.close();
   await sink.close();
-  return { accepted: messages / (result.elapsedMs / 1000), delivered: messages / seconds, cpu, rss };
+  await nats.close();
+  return { accepted: messages / (result.elapsedMs / 1000), delivered: messages / seconds, cpu, natsCpu, rss };
 }
