@@ -4,6 +4,7 @@
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { DKIM_KINDS } from './dkim-keys.ts';
 import { benchIndex } from './index-bench.ts';
 import { benchRelay } from './relay-bench.ts';
 import { RELAY_STORES } from './relay-store.ts';
@@ -16,19 +17,23 @@ const { values, positionals } = parseArgs({
     short: { type: 'boolean', default: false },
     runs: { type: 'string', default: '3' },
     store: { type: 'string', default: 'sqlite' },
+    dkim: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 const unknown = positionals.find((name) => !BENCHES.some((bench) => bench === name));
 const runs = Number(values.runs);
 const store = RELAY_STORES.find((name) => name === values.store);
-if (values.help || unknown !== undefined || store === undefined || !Number.isInteger(runs) || runs < 1) {
+const dkim = DKIM_KINDS.find((kind) => kind === values.dkim);
+const badOption = store === undefined || (values.dkim !== undefined && dkim === undefined);
+if (values.help || unknown !== undefined || badOption || !Number.isInteger(runs) || runs < 1) {
   if (unknown !== undefined) process.stderr.write(`There is no benchmark "${unknown}".\n`);
   process.stdout.write(
-    'Usage: npm run bench -- [relay] [index] [--runs N] [--store STORE] [--short]\n\n' +
+    'Usage: npm run bench -- [relay] [index] [--runs N] [--store STORE] [--dkim KEY] [--short]\n\n' +
       '  relay    accept, store, deliver over SMTP at 2, 10 and 100 KB: messages per second, CPU per message\n' +
       '  index    the queue index at 1 and 10 million entries: bytes per entry, inserts and dues per second\n' +
       `  --store  where relay keeps mail: ${RELAY_STORES.join(', ')} (default sqlite)\n` +
+      `  --dkim   relay signs its mail with a key of this kind: ${DKIM_KINDS.join(', ')}\n` +
       '  --runs   runs of each relay size, the median is printed (default 3)\n' +
       '  --short  a tenth of the messages, one run: to see that it works\n\n' +
       'Example: npm run bench -- relay --runs 5\n',
@@ -58,7 +63,9 @@ if (wanted('relay')) {
     [102_400, 5_000],
   ] as const) {
     print(
-      await benchRelay(store, sizeBytes, values.short ? messages / 10 : messages, values.short ? 1 : runs),
+      await benchRelay(store, sizeBytes, values.short ? messages / 10 : messages, values.short ? 1 : runs, {
+        ...(dkim !== undefined && { dkim }),
+      }),
     );
   }
 }

@@ -5,6 +5,7 @@ import { onePool, routeTo } from '../harness/resources.ts';
 import { spawnSink } from '../harness/sink-process.ts';
 import { resource, startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
+import { type DkimKind, dkimSetup } from './dkim-keys.ts';
 import { median } from './median.ts';
 import { type RelayStore, STORE_LABELS, startStore } from './relay-store.ts';
 
@@ -12,6 +13,8 @@ import { type RelayStore, STORE_LABELS, startStore } from './relay-store.ts';
 export interface RelayFigures {
   readonly bench: 'relay';
   readonly store: string;
+  /** Absent = mail is not signed. */
+  readonly dkim?: DkimKind;
   readonly sizeBytes: number;
   readonly messages: number;
   readonly runs: number;
@@ -36,15 +39,18 @@ export async function benchRelay(
   sizeBytes: number,
   messages: number,
   runs: number,
-  nodeOptions: readonly string[] = [],
+  { dkim, nodeOptions = [] }: { readonly dkim?: DkimKind; readonly nodeOptions?: readonly string[] } = {},
 ): Promise<RelayFigures> {
+  const signing = dkim === undefined ? undefined : dkimSetup(dkim);
   const results: Awaited<ReturnType<typeof relayOnce>>[] = [];
   for (let run = 0; run < runs; run++)
-    results.push(await relayOnce(store, sizeBytes, messages, run, nodeOptions));
+    results.push(await relayOnce(store, sizeBytes, messages, run, nodeOptions, signing?.dkim));
+  signing?.remove();
   const natsCpu = results.flatMap(({ natsCpu }) => natsCpu ?? []);
   return {
     bench: 'relay',
     store: STORE_LABELS[store],
+    ...(dkim !== undefined && { dkim }),
     sizeBytes,
     messages,
     runs,
@@ -62,6 +68,7 @@ async function relayOnce(
   messages: number,
   run: number,
   nodeOptions: readonly string[],
+  dkim: unknown,
 ) {
   const sink = await spawnSink('127.0.0.1');
   const nats = await startStore(store);
@@ -70,6 +77,7 @@ async function relayOnce(
     spec: {
       routes: [routeTo('bench.example', sink)],
       ...(nats.spool !== undefined && { spool: nats.spool }),
+      ...(dkim !== undefined && { dkim }),
     },
     resources: {
       'pool.yaml': onePool(['127.0.7.1']),
