@@ -150,6 +150,15 @@ test('lines of 998 octets are allowed, 999 are not, stuffed dot not counted', ()
   assert.equal(read(`${'x'.repeat(999)}\r\n.\r\n`, 'Reject', [7]).flaw, 'longLine');
 });
 
+test('a long line is one whatever ends it: normalised, it would leave as one line', () => {
+  for (const ending of ['\r', '\n', '\r\n', '\r.\r\n']) {
+    for (const size of [2000, 7, 1]) {
+      assert.equal(read(`${'x'.repeat(998)}${ending}b\r\n.\r\n`, 'Normalize', [size]).flaw, undefined);
+      assert.equal(read(`${'x'.repeat(999)}${ending}b\r\n.\r\n`, 'Normalize', [size]).flaw, 'longLine');
+    }
+  }
+});
+
 test('an empty message ends at once', () => {
   assert.deepEqual(read('.\r\nQUIT'), { text: '', end: 3, flaw: undefined, eightBit: false });
 });

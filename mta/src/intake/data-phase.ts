@@ -183,8 +183,9 @@ export class DataPhase {
           state = Dot;
         } else state = Text;
       } else if (state === AfterCr) {
+        // Also where a bare CR ends the line: it becomes a line end under `Normalize`.
+        if (index - 1 - lineStart > MAX_LINE_OCTETS) this.flaw ??= 'longLine';
         if (chunk[index] === LF) {
-          if (index - 1 - lineStart > MAX_LINE_OCTETS) this.flaw ??= 'longLine';
           this.#afterCrlf = true;
           index++;
         } else {
