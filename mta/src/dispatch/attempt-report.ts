@@ -1,6 +1,6 @@
 import type { SourceConfig } from '@sluice/crds';
 import type { Phase, SessionTls } from '../deliver/mod.ts';
-import type { Envelope, Reply } from '../spool/mod.ts';
+import type { Envelope, OwedReport, Reply } from '../spool/mod.ts';
 
 /** Where an attempt went; names as in events. */
 export interface AttemptPlace {
@@ -33,6 +33,15 @@ export interface OutcomeReport {
   readonly nowMs: number;
 }
 
+/** The sender of a message is told, by a message of its own, what became of some recipients. */
+export interface SenderReport {
+  /** Of the message that is reported on. */
+  readonly envelope: Envelope;
+  readonly reportId: string;
+  readonly owed: readonly OwedReport[];
+  readonly nowMs: number;
+}
+
 /** Whom the dispatcher tells what happened. Called after the outcome is durable (`deferred`: before). */
 export interface DispatchReport {
   accepted(envelope: Envelope): void;
@@ -44,6 +53,12 @@ export interface DispatchReport {
   connection(event: 'opened' | 'failed' | 'closed', place: ConnectionPlace): void;
   /** A source cannot connect at all: its address is not on this machine, or has no free port. */
   sourceBroken(source: SourceConfig, reply: Reply): void;
+  /** A report to a sender is stored. */
+  reported(report: SenderReport): void;
+  /** A report was due and no egress pool takes it: nobody will read it. */
+  unreported(report: Omit<SenderReport, 'reportId'> & { readonly reason: string }): void;
+  /** The store does not take a report now; it is offered again. */
+  reportDelayed(reason: string): void;
   /** A queued message was not in the store, or another one was there: reported, never sent or deleted. */
   mismatch(sequence: number): void;
   journalError(error: unknown): void;

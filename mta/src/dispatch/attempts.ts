@@ -1,7 +1,7 @@
 import type { RecipientResult, SessionFailure, TransactionResult } from '../deliver/mod.ts';
 import type { Entry, UnitKey } from '../queue/mod.ts';
 import type { NoRoute } from '../route/mod.ts';
-import { idCheck, type Reply } from '../spool/mod.ts';
+import { type DeliveryStatusRequest, idCheck, NOTHING_ASKED, type Reply } from '../spool/mod.ts';
 import type { AttemptPlace } from './attempt-report.ts';
 import type { CarriedUnit } from './carried-unit.ts';
 import type { CarryingSession } from './carrying-session.ts';
@@ -119,6 +119,9 @@ export async function attemptEntry(
     sizeBytes: sent.sizeBytes,
     eightBit: envelope.eightBit,
     smtputf8: envelope.smtputf8,
+    ...(envelope.statusRequest === undefined
+      ? undefined
+      : { statusRequest: requestOf(envelope.statusRequest, tried) }),
   });
   if (!result.begun && (session.carried > 0 || session.retiring || result.ended === 'extension-broken')) {
     // The peer had closed the idle session, or we did: nothing was said about this message. Or it is sent anew without what the host cannot do.
@@ -149,6 +152,7 @@ export async function attemptEntry(
       tried,
       untried: loaded.untried.length <= atMost ? [] : loaded.untried.slice(atMost),
       deferredBefore: loaded.deferred,
+      passedOn: session.smtp.dsn,
     },
     result,
   );
@@ -170,6 +174,11 @@ async function signNow(
 ): Promise<SignedNow | { readonly waitsFor: string }> {
 }
 
+}
+
+/** The wishes about some of the recipients. */
+function requestOf(request: DeliveryStatusRequest, tried: readonly number[]): DeliveryStatusRequest {
+  return { ...request, recipients: tried.map((index) => request.recipients[index] ?? NOTHING_ASKED) };
 }
 
 function refusalOf({ phase, reply }: RecipientResult, ended: TransactionResult['ended']): SessionFailure {
@@ -209,6 +218,7 @@ export async function failEntry(
     tried: loaded.untried,
     untried: [],
     deferredBefore: loaded.deferred,
+    passedOn: false,
   };
   const permanent = noRoute ? failure.kind === 'permanent' : failure.permanent;
   settleAll(

@@ -6,11 +6,12 @@ import { createDial } from '../egress/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
 import { type Envelope, newMessageId } from '../spool/mod.ts';
-import type { OutcomeReport } from './attempt-report.ts';
+import type { OutcomeReport, SenderReport } from './attempt-report.ts';
 import { monotonicWallClock } from './clock.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { MemorySpool } from './memory-spool.fixture.ts';
+import type { ReportOptions } from './report-desk.ts';
 
 export interface PodSetup {
   readonly config: EgressConfig;
@@ -25,6 +26,7 @@ export interface PodSetup {
   }[];
   readonly spool?: MemorySpool;
   readonly residentBytes?: number;
+  readonly reports?: ReportOptions;
   /** Other ways to open a session and to connect than the real ones. */
   readonly openSession?: OpenSession;
   readonly dial?: DispatchContext['dial'];
@@ -36,6 +38,7 @@ export function configOf(
   sources: readonly { readonly address: string; readonly state?: string }[],
   layer: Readonly<Record<string, unknown>> = {},
   destinations: readonly unknown[] = [],
+  pool: Readonly<Record<string, unknown>> = {},
 ): EgressConfig {
   const apiVersion = 'sluice.email/v1alpha1';
   const documents = [
@@ -44,6 +47,7 @@ export function configOf(
       kind: 'EgressPool',
       metadata: { name: 'main' },
       spec: {
+        ...pool,
         sources: sources.map(({ address, state }, index) => ({
           name: `ip-${index + 1}`,
           address,
@@ -73,6 +77,9 @@ export class TestPod {
   readonly faults: unknown[] = [];
   readonly storeErrors: unknown[] = [];
   readonly brokenSources: string[] = [];
+  readonly reported: SenderReport[] = [];
+  /** Reasons why reports were dropped. */
+  readonly unreported: string[] = [];
   /** Sessions that were opened. */
   opened = 0;
 
@@ -112,6 +119,9 @@ export class TestPod {
           if (what === 'opened') this.opened++;
         },
         sourceBroken: ({ name }) => this.brokenSources.push(name),
+        reported: (report) => this.reported.push(report),
+        unreported: ({ reason }) => this.unreported.push(reason),
+        reportDelayed: () => {},
         mismatch: (sequence) => this.faults.push(`mismatch ${sequence}`),
         journalError: (error) => this.storeErrors.push(error),
         storeError: (error) => this.storeErrors.push(error),
@@ -122,6 +132,7 @@ export class TestPod {
       tenantLabels: () => ({}),
       classPriority: () => 0,
       residentBytes,
+      ...(setup.reports === undefined ? {} : { reports: setup.reports }),
     });
   }
 

@@ -1,7 +1,7 @@
 import { DEFAULT_RETRY, type EgressConfig, effectivePolicy } from '@sluice/crds';
 import { DESTROY_GRACE_MS } from '../deliver/mod.ts';
 import { createQueue, type NewEntry } from '../queue/mod.ts';
-import type { QueueGauges } from '../report/mod.ts';
+import { isReport, type QueueGauges } from '../report/mod.ts';
 import type { Router } from '../route/mod.ts';
 import type { LimitKey, Shaper } from '../shape/mod.ts';
 import {
@@ -18,12 +18,14 @@ import {
 } from '../spool/mod.ts';
 import type { DispatchReport } from './attempt-report.ts';
 import type { Clock } from './clock.ts';
+import { DelayWatch } from './delay-watch.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { type Generation, newGeneration } from './generation.ts';
 import { HeldMail, type HeldSigning } from './held-mail.ts';
 import { LaneDriver } from './lane-driver.ts';
 import { type LaneView, laneView, replyLine } from './lane-view.ts';
 import { Lanes } from './lanes.ts';
+import { LastReplies } from './last-replies.ts';
 import { OutcomeJournal } from './outcome-journal.ts';
 import { PartialGroups } from './partial-groups.ts';
 import type { TenantLabels } from './pool-choice.ts';
@@ -34,7 +36,9 @@ import {
   type ListingRow,
   queueListing,
 } from './queue-listing.ts';
+import { ReportDesk, type ReportOptions } from './report-desk.ts';
 import { ResidentMessages } from './resident-messages.ts';
+import { TrackedGroups } from './tracked-groups.ts';
 
 export interface DispatcherOptions {
   readonly config: EgressConfig;
@@ -57,7 +61,17 @@ export interface DispatcherOptions {
   readonly classPriority: (name: string) => number;
   /** Memory for queued envelopes and bodies, bytes. */
   readonly residentBytes: number;
+  /** Reports to senders (RFC 3461); absent = none. */
+  readonly reports?: ReportOptions;
 }
+
+const NO_REPORTS: ReportOptions = {
+  rules: { reports: 'Disabled', delayed: 'OnRequest', tenants: new Map() },
+  hostname: '',
+  from: '',
+  maxReturnedBytes: 0,
+  delayedAfterMs: 0,
+};
 
 /** How often a drain looks whether the last transaction has ended, milliseconds. */
 const DRAIN_CHECK_MS = 20;
@@ -86,6 +100,7 @@ export class Dispatcher {
   readonly #router: Router;
   readonly #lanes: Lanes;
   readonly #tenantLabels: TenantLabels;
+  readonly #delays: DelayWatch;
   #generation: Generation;
   #draining = false;
 
@@ -99,6 +114,15 @@ export class Dispatcher {
       onReady: (lane) => this.#lanes.ready(lane),
       onExpired: (entry) => this.#lanes.expired(entry),
     });
+    const reports = options.reports ?? NO_REPORTS;
+    const journal = new OutcomeJournal(options.spool, {
+      onRoom: () => this.#lanes.journalHasRoom(),
+      onError: (error) => options.report.journalError(error),
+      onFault: (error) => options.report.fault(error),
+      onMismatch: (count) => options.report.mismatch(count),
+    });
+    const resident = new ResidentMessages(options.spool, options.residentBytes);
+    const tracked = new TrackedGroups();
     this.#context = {
       ...options,
       queue,
@@ -106,14 +130,26 @@ export class Dispatcher {
         onSlotWanted: (key) => this.#lanes.wantSlot(key.id),
         onSlotServed: (key) => this.#lanes.slotServed(key.id),
       }),
-      journal: new OutcomeJournal(options.spool, {
-        onRoom: () => this.#lanes.journalHasRoom(),
-        onError: (error) => options.report.journalError(error),
-        onFault: (error) => options.report.fault(error),
-        onMismatch: (count) => options.report.mismatch(count),
-      }),
-      resident: new ResidentMessages(options.spool, options.residentBytes),
+      journal,
+      resident,
       partial: new PartialGroups(),
+      lastReplies: new LastReplies(),
+      reports,
+      tracked,
+      desk: new ReportDesk({
+        options: reports,
+        submit: reports.submit ?? ((envelope, body) => this.accept(envelope, body)),
+        tracked,
+        journal,
+        resident,
+        spool: options.spool,
+        report: options.report,
+        clock: options.clock,
+        draining: () => this.#draining,
+      }),
+      readEnvelope: async (reference) => (await options.spool.read(reference))?.envelope,
+      expireAtMs: (envelope, domain) =>
+        this.#expireAtMs(envelope, this.#generation.poolChoice.poolFor(envelope, domain), domain),
       held: new HeldMail({
         queue,
         clock: options.clock,
@@ -128,6 +164,7 @@ export class Dispatcher {
       draining: () => this.#draining,
     };
     this.#lanes = new Lanes(this.#context);
+    this.#delays = new DelayWatch(this.#context);
   }
 
   /** Stores a message and queues it. Resolves with `undefined` once it is durable, or with why it was not taken. */
@@ -155,6 +192,10 @@ export class Dispatcher {
       messages++;
       if (messages % 10_000 === 0) onProgress?.(messages);
     }
+    // Only now is it known which reports are stored already.
+    for (const tracked of this.#context.tracked) {
+      if (tracked.state?.owed !== undefined) this.#context.desk.due(tracked);
+    }
     return messages;
   }
 
@@ -169,6 +210,8 @@ export class Dispatcher {
   /** Stops: no new transaction, open ones end within `graceMs`, outcomes are recorded, sessions closed. */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
+    this.#delays.close();
+    this.#context.desk.close();
     this.#lanes.stopTimer();
     this.#context.held.close();
     for (const [, lane] of this.#lanes.all()) lane.close();
@@ -177,7 +220,7 @@ export class Dispatcher {
     for (const lane of this.#lanes.busy()) if (lane instanceof LaneDriver) lane.destroy();
     // What was cut still settles: its deferral is recorded too.
     const lastMs = Math.max(untilMs, this.#context.clock.nowMs()) + AFTER_GRACE_MS;
-    await this.#until(() => this.#lanes.busy().length === 0, lastMs);
+    await this.#until(() => this.#lanes.busy().length === 0 && this.#context.desk.idle, lastMs);
     await this.#until(() => this.#context.journal.unjournalled === 0, lastMs);
     this.#context.journal.close();
   }
@@ -230,6 +273,7 @@ export class Dispatcher {
       sleeping: asleep,
       scheduled: waiting,
       inFlight: taken,
+      reportsOwed: this.#context.desk.waiting,
       held: this.#context.held.size,
       lanes,
       oldestAgeMs: oldestMs === Number.POSITIVE_INFINITY ? 0 : Math.max(0, clock.nowMs() - oldestMs),
@@ -243,16 +287,25 @@ export class Dispatcher {
   }
 
   #requeue(stored: StoredMessage): void {
-    for (const group of recipientGroups(stored.envelope)) {
+    const { reference, envelope } = stored;
+    const { tracked, desk, lastReplies } = this.#context;
+    if (isReport(envelope)) desk.found(envelope.id);
+    for (const group of recipientGroups(envelope)) {
       if (!stored.live.has(group.group)) continue;
       const state = stored.live.get(group.group);
+      if (state?.owed !== undefined || state?.toldOfDelay === true) {
+        tracked.track(reference, group.group, envelope.acceptedAtMs).state = state;
+      }
+      // Nothing of it is sent any more, only told.
+      if (state?.pending.length === 0) continue;
+      if (state?.lastReply !== undefined) lastReplies.set(reference.sequence, group.group, state.lastReply);
       if (state !== undefined && state.pending.length < group.recipients.length) {
-        this.#context.partial.set(stored.reference.sequence, group.group, {
+        this.#context.partial.set(reference.sequence, group.group, {
           untried: state.pending,
           deferred: [],
         });
       }
-      this.#enqueue(stored.reference, stored.envelope, group, state);
+      this.#enqueue(reference, envelope, group, state);
     }
   }
 
@@ -264,6 +317,7 @@ export class Dispatcher {
   ): void {
     const { queue, held } = this.#context;
     const nowMs = this.#context.clock.nowMs();
+    this.#delays.watch(reference, envelope, group, state);
     const pool = this.#generation.poolChoice.poolFor(envelope, group.domain);
     const preferSame = this.#generation.pools.get(pool)?.selection.onRetry === 'PreferSameSource';
     const unit = queue.unitOf(

@@ -3,6 +3,8 @@ import { createServer, type Socket } from 'node:net';
 /** What a host answers; absent = it takes everything. Called with the client's address. */
 export interface HostAnswers {
   greeting?: (source: string) => string;
+  /** The reply to EHLO, for extensions. */
+  ehlo?: () => string;
   mail?: (source: string) => string;
   rcpt?: (recipient: string, source: string) => string;
   /** Milliseconds before the answer to the final dot. */
@@ -20,6 +22,8 @@ export class MailHost {
   port = 0;
   answers: HostAnswers;
   readonly taken: Taken[] = [];
+  /** Everything that clients said, but for messages. */
+  readonly commands: string[] = [];
   /** MAIL commands seen. */
   mails = 0;
   connections = 0;
@@ -78,7 +82,10 @@ export class MailHost {
           this.taken.push({ recipients, source, connection });
           say('250 2.0.0 taken');
         }, this.answers.finalDotMs ?? 0).unref();
-      } else if (verb === 'EHLO') say('250 mx.example');
+        return;
+      }
+      this.commands.push(text);
+      if (verb === 'EHLO') say(this.answers.ehlo?.() ?? '250 mx.example');
       else if (verb === 'MAIL') {
         this.mails++;
         accepted = [];

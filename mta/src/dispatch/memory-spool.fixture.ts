@@ -21,15 +21,21 @@ interface Kept {
 export class MemorySpool implements Spool {
   /** While set, `read` and `record` reject with it. */
   failure: Error | undefined;
+  /** While set, `append` answers with it. */
+  refusal: AppendRefusal | undefined;
+  /** Called when a message was stored, before its caller knows. */
+  onAppend: ((envelope: Envelope) => void) | undefined;
   /** Every outcome that became durable, in order. */
   readonly outcomes: Outcome[] = [];
   readonly #kept = new Map<number, Kept>();
   #lastSequence = 0;
 
   async append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal> {
+    if (this.refusal !== undefined) return this.refusal;
     const sequence = ++this.#lastSequence;
     const live = new Map(recipientGroups(envelope).map(({ group }) => [group, undefined]));
     this.#kept.set(sequence, { envelope, body, live });
+    this.onAppend?.(envelope);
     return { sequence, id: envelope.id };
   }
 
@@ -54,6 +60,11 @@ export class MemorySpool implements Spool {
   async *replay(): AsyncIterable<StoredMessage> {
     for (const [sequence, { envelope, live }] of [...this.#kept])
       yield { reference: { sequence, id: envelope.id }, envelope, live: new Map(live) };
+  }
+
+  /** Messages that are stored now. */
+  get envelopes(): readonly Envelope[] {
+    return Array.from(this.#kept.values(), ({ envelope }) => envelope);
   }
 
   async read({ sequence, id }: Reference) {

@@ -13,5 +13,6 @@ export {
   type ListingRow,
   mergeListings,
 } from './queue-listing.ts';
+export { REPORT_RETRY_MS, type ReportOptions, type SubmitReport } from './report-desk.ts';
 export { createReporter } from './reporter.ts';
 export { MAX_RESIDENT_BYTES } from './resident-messages.ts';

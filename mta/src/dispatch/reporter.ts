@@ -1,6 +1,6 @@
 import type { Logger } from '../config/mod.ts';
 import type { EventSink, EventType, Metrics } from '../report/mod.ts';
-import type { Envelope } from '../spool/mod.ts';
+import type { Envelope, OwedReport } from '../spool/mod.ts';
 import type { DispatchReport, OutcomeReport } from './attempt-report.ts';
 
 /** Errors of one kind are logged at most this often, milliseconds. */
@@ -62,11 +62,43 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
     storeError(error) {
       logError('a queued message cannot be read from the store: it is tried again', error);
     },
+    reported({ envelope, reportId, owed, nowMs }) {
+      for (const [action, recipients] of byAction(envelope, owed)) {
+        metrics.reported(action);
+        if (events.wants)
+          events.emit({ ...about('reported', envelope, nowMs), recipients, action, reportId });
+      }
+    },
+    unreported({ envelope, owed, reason, nowMs }) {
+      metrics.reportDropped();
+      const nowLogMs = performance.now();
+      if (nowLogMs - (errorLoggedAtMs.get('unreported') ?? Number.NEGATIVE_INFINITY) >= LOG_EVERY_MS) {
+        errorLoggedAtMs.set('unreported', nowLogMs);
+        logger.warn({ id: envelope.id, reason }, 'a report to a sender is dropped: no egress pool takes it');
+      }
+      if (!events.wants) return;
+      for (const [action, recipients] of byAction(envelope, owed))
+        events.emit({ ...about('unreported', envelope, nowMs), recipients, action, reason });
+    },
+    reportDelayed(reason) {
+      logError('reports to senders cannot be stored: they are offered again', reason);
+    },
     fault(error) {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
       logger.error({ reason }, 'a bug in the dispatcher: what it stopped is tried again');
     },
   };
+}
+
+/** Recipients that a report speaks about, by what it says of them. */
+function byAction(envelope: Envelope, owed: readonly OwedReport[]): Map<OwedReport['action'], string[]> {
+  const found = new Map<OwedReport['action'], string[]>();
+  for (const { action, recipients } of owed) {
+    const addresses = found.get(action) ?? [];
+    for (const index of recipients) addresses.push(envelope.recipients[index] ?? '');
+    found.set(action, addresses);
+  }
+  return found;
 }
 
 function count(metrics: Metrics, { kind, place, recipients, envelope, nowMs }: OutcomeReport): void {

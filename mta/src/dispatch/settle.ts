@@ -1,10 +1,12 @@
 import type { EffectiveRetry } from '@sluice/crds';
 import type { Phase, TransactionResult } from '../deliver/mod.ts';
 import { type Entry, nextAttemptAtMs } from '../queue/mod.ts';
-import type { Reply } from '../spool/mod.ts';
+import { isReported } from '../report/mod.ts';
+import { type GroupState, MAX_REPLY_TEXT, type OwedReport, type Reply } from '../spool/mod.ts';
 import type { AttemptPlace, OutcomeReport } from './attempt-report.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import type { ResidentMessage } from './resident-messages.ts';
+import { owedBy } from './tracked-groups.ts';
 
 /** An attempt on an entry: what is needed to settle it. */
 export interface Attempt {
@@ -19,7 +21,12 @@ export interface Attempt {
   readonly untried: readonly number[];
   /** Recipients that earlier transactions of this attempt deferred. */
   readonly deferredBefore: readonly number[];
+  /** The peer took over the sender's wishes about reports (it offers DSN). */
+  readonly passedOn: boolean;
 }
+
+/** Further transactions of the same attempt may fill the same report; it waits for them so long, milliseconds. */
+const GATHER_MS = 2_000;
 
 /**
  * Applies what a transaction answered: delivered and bounced recipients are final, deferred ones wait for the next attempt,
@@ -68,29 +75,38 @@ export function settle(context: DispatchContext, attempt: Attempt, result: Trans
           for (const each of final) each();
         };
 
+  const { sequence } = message.reference;
+  const tracked = context.tracked.get(sequence, group);
+  let owed = owedBy(tracked);
+  if (by.permanent.length > 0 || (message.envelope.statusRequest !== undefined && by.delivered.length > 0)) {
+    owed = owed.concat(newlyOwed(context, attempt, result, by, nowMs));
+  }
   if (untried.length === 0 && deferred.length === 0) {
-    finish(context, entry, message, group, afterDurable);
+    if (owed.length === 0) finish(context, entry, message, group, afterDurable);
+    else finishOwing(context, entry, message, group, owed, attempts, attempt.place.source, afterDurable);
     return;
   }
   const nextAtMs =
     untried.length > 0 ? nowMs : nextAttemptAtMs(nowMs, attempt.retry.delaysMs, attempts, context.random);
   const [firstTransient] = by.transient;
   const lastReply = firstTransient === undefined ? undefined : result.recipients[firstTransient]?.reply;
+  const state: GroupState = {
+    pending: untried.length === 0 ? deferred : deferred.concat(untried).sort((a, b) => a - b),
+    attempts: untried.length > 0 ? attempts - 1 : attempts,
+    nextAttemptAtMs: nextAtMs,
+    ...(lastReply === undefined ? {} : { lastReply }),
+    lastSource: attempt.place.source,
+    ...(owed.length === 0 ? {} : { owed }),
+    ...(tracked?.state?.toldOfDelay === true ? { toldOfDelay: true } : {}),
+  };
+  if (tracked !== undefined) tracked.state = state;
   context.journal.add(
-    {
-      kind: 'deferred',
-      reference: message.reference,
-      group,
-      state: {
-        pending: untried.length === 0 ? deferred : deferred.concat(untried).sort((a, b) => a - b),
-        attempts: untried.length > 0 ? attempts - 1 : attempts,
-        nextAttemptAtMs: nextAtMs,
-        ...(lastReply === undefined ? {} : { lastReply }),
-        lastSource: attempt.place.source,
-      },
-    },
-    afterDurable,
+    { kind: 'deferred', reference: message.reference, group, state },
+    owed.length === 0
+      ? afterDurable
+      : whenOwed(context, message, group, state, untried.length > 0 ? GATHER_MS : 0, afterDurable),
   );
+  if (lastReply !== undefined) context.lastReplies.set(sequence, group, lastReply);
   if (by.transient.length > 0) {
     for (const same of eachReply(result, by.transient)) tell('deferred', same, nextAtMs)();
   }
@@ -129,18 +145,108 @@ export function settleExpired(
   pending: readonly number[],
   place: AttemptPlace,
 ): void {
+  const { sequence } = message.reference;
+  const { envelope } = message;
+  const nowMs = context.clock.nowMs();
+  const attempts = context.queue.attempts(entry);
+  const reply = expiredReply(context.lastReplies.get(sequence, group));
   const report: OutcomeReport = {
     kind: 'expired',
-    envelope: message.envelope,
+    envelope,
     recipients: pending,
-    attempts: context.queue.attempts(entry),
+    attempts,
     place,
     phase: '',
-    reply: { code: 554, enhanced: '5.4.7', text: 'delivery time expired', host: '' },
+    reply,
     nextAttemptAtMs: 0,
-    nowMs: context.clock.nowMs(),
+    nowMs,
   };
-  finish(context, entry, message, group, () => context.report.outcome(report));
+  const afterDurable = () => context.report.outcome(report);
+  const recipients = pending.filter((index) => isReported(context.reports.rules, envelope, index, 'failed'));
+  const before = owedBy(context.tracked.get(sequence, group));
+  const owed: readonly OwedReport[] =
+    recipients.length === 0 ? before : before.concat({ action: 'failed', recipients, reply, atMs: nowMs });
+  if (owed.length === 0) finish(context, entry, message, group, afterDurable);
+  else finishOwing(context, entry, message, group, owed, attempts, place.source, afterDurable);
+}
+
+function expiredReply(last: Reply | undefined): Reply {
+  const text =
+    last === undefined
+      ? 'delivery time expired'
+      : `delivery time expired; last: ${last.host === '' ? '' : `${last.host} said `}${last.code} ${last.enhanced} ${last.text}`;
+  return {
+    code: 554,
+    enhanced: '5.4.7',
+    text: text.replace(/ {2,}/g, ' ').slice(0, MAX_REPLY_TEXT),
+    host: '',
+  };
+}
+
+/** What the sender is to be told of this transaction. */
+function newlyOwed(
+  context: DispatchContext,
+  { message, tried, passedOn }: Attempt,
+  result: TransactionResult,
+  by: { readonly delivered: readonly number[]; readonly permanent: readonly number[] },
+  nowMs: number,
+): readonly OwedReport[] {
+  const { rules } = context.reports;
+  const owed: OwedReport[] = [];
+  const add = (action: 'failed' | 'relayed', positions: readonly number[]): void => {
+    for (const same of eachReply(result, positions)) {
+      const recipients = same
+        .map((position) => tried[position] ?? 0)
+        .filter((index) => isReported(rules, message.envelope, index, action));
+      const reply = result.recipients[same[0] ?? 0]?.reply ?? NO_REPLY;
+      if (recipients.length > 0) owed.push({ action, recipients, reply, atMs: nowMs });
+    }
+  };
+  if (by.permanent.length > 0) add('failed', by.permanent);
+  // A host that offers DSN reports itself (RFC 3461 §5.2.1); for any other one Sluice says that it handed the message on (§5.2.2).
+  if (!passedOn && message.envelope.statusRequest !== undefined && by.delivered.length > 0) {
+    add('relayed', by.delivered);
+  }
+  return owed;
+}
+
+/** What to do once a state with owed reports is durable: the desk writes them. */
+function whenOwed(
+  { tracked, desk }: DispatchContext,
+  message: ResidentMessage,
+  group: number,
+  state: GroupState,
+  gatherMs: number,
+  afterDurable: (() => void) | undefined,
+): () => void {
+  const { reference, envelope } = message;
+  const owing = tracked.track(reference, group, envelope.acceptedAtMs);
+  owing.state = state;
+  return () => {
+    afterDurable?.();
+    if (gatherMs === 0) desk.due(owing, message);
+    else setTimeout(() => desk.due(owing), gatherMs).unref();
+  };
+}
+
+/** Nothing of the group is sent any more, but the sender has to be told: it leaves the queue and stays in the store. */
+function finishOwing(
+  context: DispatchContext,
+  entry: Entry,
+  message: ResidentMessage,
+  group: number,
+  owed: readonly OwedReport[],
+  attempts: number,
+  lastSource: string,
+  afterDurable: (() => void) | undefined,
+): void {
+  const { reference } = message;
+  const state: GroupState = { pending: [], attempts, nextAttemptAtMs: 0, lastSource, owed };
+  context.journal.add(
+    { kind: 'deferred', reference, group, state },
+    whenOwed(context, message, group, state, 0, afterDurable),
+  );
+  leave(context, entry, reference.sequence, group);
 }
 
 const NO_REPLY: Reply = { code: 451, enhanced: '4.4.2', text: 'no reply for this recipient', host: '' };
@@ -152,10 +258,18 @@ function finish(
   group: number,
   afterDurable: (() => void) | undefined,
 ): void {
-  context.journal.add({ kind: 'done', reference: message.reference, group }, afterDurable);
-  context.partial.delete(message.reference.sequence, group);
+  const { reference } = message;
+  context.journal.add({ kind: 'done', reference, group }, afterDurable);
+  if (context.tracked.size > 0) context.tracked.forget({ reference, group });
+  leave(context, entry, reference.sequence, group);
+}
+
+/** The entry leaves the queue and what is kept beside it. */
+function leave(context: DispatchContext, entry: Entry, sequence: number, group: number): void {
+  context.partial.delete(sequence, group);
+  context.lastReplies.delete(sequence, group);
   context.queue.remove(entry);
-  context.resident.groupDone(message.reference.sequence);
+  context.resident.groupDone(sequence);
 }
 
 function deferEntry(context: DispatchContext, attempt: Attempt, attempts: number, dueAtMs: number): void {

@@ -8,6 +8,10 @@ export const EVENT_TYPES = {
   deferred: 'The attempt failed for now; `nextAttempt` says when the next one is due.',
   bounced: 'The recipients failed for good; `reply` says why.',
   expired: 'Given up after `expireAfter`; `reply` is the last one received.',
+  reported:
+    'The sender is told: a report (`reportId`) is stored, addressed to `sender`. One for each `action` in it.',
+  unreported:
+    'The sender should be told, and no egress pool takes the report: nobody will read it. `reason` says more.',
 } as const;
 
 export type EventType = keyof typeof EVENT_TYPES;
@@ -72,6 +76,13 @@ export const mailEventSchema = z
         .readonly()
         .describe('Absent = the session was not encrypted.'),
     ),
+    reportId: text('`reported`: message id of the report; its own events have it as `id`.'),
+    action: z.exactOptional(
+      z
+        .enum(['failed', 'delayed', 'relayed'])
+        .describe('`reported`, `unreported`: what the report says of the recipients (RFC 3464 §2.3.3).'),
+    ),
+    reason: text('`unreported`: why.'),
     origin: text('`accepted`, `rejected`: where it came from: `smtp [192.0.2.1] user=alice`.'),
   })
   .readonly();

@@ -160,6 +160,24 @@ export const METRICS = {
   heldEntries: {
     name: 'sluice_held_entries',
     help: 'Recipient groups queued that wait for a DKIM key; they are among the scheduled ones.',
+  reports: {
+    name: 'sluice_reports_total',
+    type: 'counter',
+    help: 'Reports to senders (DSN) that were stored, by what they say: failed, delayed, relayed.',
+    labels: ['action'],
+  },
+  reportsDropped: {
+    name: 'sluice_reports_dropped_total',
+    type: 'counter',
+    help: 'Reports to senders that no egress pool takes; each has an event `unreported`.',
+    labels: [],
+  },
+  reportsOwed: {
+    name: 'sluice_reports_owed',
+    type: 'gauge',
+    help: 'Recipient groups whose sender has to be told something and has not been told yet.',
+    labels: [],
+  },
   configInfo: {
     name: 'sluice_config_info',
     type: 'gauge',

@@ -27,6 +27,7 @@ export interface QueueGauges {
   readonly sleeping: number;
   readonly scheduled: number;
   readonly inFlight: number;
+  readonly reportsOwed: number;
   /** Of these, mail that waits for a DKIM key. */
   readonly held: number;
   readonly lanes: number;
@@ -55,6 +56,8 @@ export interface Metrics {
   limitWaited(limitName: string): void;
   deliveryAge(ageMs: number): void;
   transactionDuration(durationMs: number): void;
+  reported(action: 'failed' | 'delayed' | 'relayed'): void;
+  reportDropped(): void;
   spoolAppended(durationMs: number): void;
   spoolRefused(reason: 'full' | 'unavailable'): void;
   dkimSigned(signatures: number): void;
@@ -77,6 +80,7 @@ export function createMetrics(): Metrics {
   const rejected = new Map<number, number>();
   const limitWaits = new Map<string, number>();
   const refusals = { full: 0, unavailable: 0 };
+  const reports = { failed: 0, delayed: 0, relayed: 0, dropped: 0 };
   const total = { messages: 0, recipients: 0, bytes: 0, clients: 0, clientsOpened: 0, dkimSignatures: 0 };
   const missingKeys: Record<DkimConsequence, number> = { Refuse: 0, Hold: 0, SendUnsigned: 0 };
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
@@ -122,6 +126,11 @@ export function createMetrics(): Metrics {
     [refusals.full, { reason: 'full' }],
     [refusals.unavailable, { reason: 'unavailable' }],
   ]);
+  sampled(METRICS.reports, () =>
+    (['failed', 'delayed', 'relayed'] as const).map((action) => [reports[action], { action }]),
+  );
+  sampled(METRICS.reportsDropped, () => [[reports.dropped]]);
+  sampled(METRICS.reportsOwed, () => only(sources.queue?.().reportsOwed));
   sampled(METRICS.configInfo, () => {
     const hash = sources.config?.().hash;
     return hash === undefined ? [] : [[1, { hash }]];
@@ -172,6 +181,12 @@ export function createMetrics(): Metrics {
     },
     deliveryAge: (ageMs) => deliveryAge.observe(ageMs / 1e3),
     transactionDuration: (durationMs) => transactionDuration.observe(durationMs / 1e3),
+    reported(action) {
+      reports[action]++;
+    },
+    reportDropped() {
+      reports.dropped++;
+    },
     spoolAppended: (durationMs) => spoolAppend.observe(durationMs / 1e3),
     spoolRefused(reason) {
       refusals[reason]++;

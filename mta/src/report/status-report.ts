@@ -37,6 +37,14 @@ export interface StatusReport {
   readonly maxReturnedBytes: number;
 }
 
+/** Begins {@link Envelope.origin} of a report; the id of the message follows. */
+const REPORT_ORIGIN = 'report on ';
+
+/** Whether a message is a report that Sluice wrote. */
+export function isReport({ sender, origin }: Pick<Envelope, 'sender' | 'origin'>): boolean {
+  return sender === '' && origin.startsWith(REPORT_ORIGIN);
+}
+
 const SUBJECTS = {
   failed: 'Delivery Status Notification (Failure)',
   delayed: 'Delivery Status Notification (Delay)',
@@ -101,7 +109,7 @@ export function writeStatusReport(report: StatusReport): {
       sizeBytes: body.reduce((sum, piece) => sum + piece.length, 0),
       eightBit: eightBit || !isAscii(envelope.sender),
       smtputf8: !isAscii(envelope.sender),
-      origin: `report on ${envelope.id}`,
+      origin: `${REPORT_ORIGIN}${envelope.id}`,
     },
     body,
   };

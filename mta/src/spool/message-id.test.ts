@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { test } from 'node:test';
 import { array, assert as check, integer, property } from 'fast-check';
 import { decodeTime, isValid } from 'ulid';
-import { messageIds, newMessageId } from './message-id.ts';
+import { derivedMessageId, messageIds, newMessageId } from './message-id.ts';
 
 test('an id is a ULID that tells when the message came', () => {
   const nowMs = 1_780_000_000_123;
@@ -53,4 +53,12 @@ test('when the numbers of a millisecond are used up, ids go on rising', () => {
     last = id;
   }
   assert.equal(decodeTime(last), 2);
+});
+
+test('a message that is made again after a crash has the id of the first one, and no other message has', () => {
+  const id = derivedMessageId(1_790_000_000_000.5, 'report on a');
+  assert.match(id, /^[0-9A-HJKMNP-TV-Z]{26}$/);
+  assert.equal(decodeTime(id), 1_790_000_000_000);
+  assert.equal(derivedMessageId(1_790_000_000_000.5, 'report on a'), id);
+  assert.notEqual(derivedMessageId(1_790_000_000_000.5, 'report on b'), id);
 });

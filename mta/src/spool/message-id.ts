@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 
 /** Crockford's base 32, as ULIDs use it. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -49,6 +49,19 @@ export function messageIds(fillRandomly: (bytes: Buffer) => void): (nowMs: numbe
 
 /** A new message id of this process. */
 export const newMessageId = messageIds(randomFillSync);
+
+/**
+ * A message id that follows from its origin: whoever makes the message again gives it the same one.
+ *
+ * Example: `derivedMessageId(atMs, 'report on 01K… 0 failed:0')`
+ */
+export function derivedMessageId(timeMs: number, origin: string): string {
+  const hash = createHash('sha256').update(origin).digest();
+  let id = characters(Math.floor(timeMs), TIME_CHARACTERS);
+  for (let index = 0; index < FIXED_CHARACTERS + COUNTED_CHARACTERS; index++)
+    id += ALPHABET[hash[index]! & 31];
+  return id;
+}
 
 function characters(value: number, count: number): string {
   let rest = value;

@@ -1,0 +1,34 @@
+import type { Reply } from '../spool/mod.ts';
+
+/** Groups whose last reply is remembered; the oldest are forgotten first. */
+export const MAX_LAST_REPLIES = 20_000;
+/** Groups that one message may have, for the key. */
+const GROUPS = 2 ** 17;
+
+/**
+ * What the last attempt of deferred groups was answered, for the report on those that expire. In memory and bounded: the index has
+ * no room for it. What the store keeps of it comes back after a restart.
+ */
+export class LastReplies {
+  readonly #replies = new Map<number, Reply>();
+
+  get(sequence: number, group: number): Reply | undefined {
+    return this.#replies.get(sequence * GROUPS + group);
+  }
+
+  set(sequence: number, group: number, reply: Reply): void {
+    const key = sequence * GROUPS + group;
+    this.#replies.delete(key);
+    this.#replies.set(key, reply);
+    if (this.#replies.size <= MAX_LAST_REPLIES) return;
+    for (const oldest of this.#replies.keys()) {
+      this.#replies.delete(oldest);
+      return;
+    }
+  }
+
+  /** Cheap when there are none: called for every message. */
+  delete(sequence: number, group: number): void {
+    if (this.#replies.size > 0) this.#replies.delete(sequence * GROUPS + group);
+  }
+}
