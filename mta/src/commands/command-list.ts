@@ -33,6 +33,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./queue.ts')).queue,
   },
   {
+    name: 'proxy',
+    summary: 'Run the SOCKS5 proxy of an egress node',
+    load: async () => (await import('./proxy.ts')).proxy,
+  },
+  {
     name: 'sink',
     summary: 'Run a host that takes mail as a provider does',
     load: async () => (await import('./sink.ts')).sink,

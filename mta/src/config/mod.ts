@@ -14,6 +14,7 @@ export { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
 export type * from './jetstream-settings.ts';
 export type { LogFields, Logger } from './logger.ts';
 export { type Network, parseNetwork } from './network.ts';
+export { loadProxyUsers } from './proxy-users.ts';
 export type { ResourceSet } from './resource-set.ts';
 export type { ResourceState } from './resource-state.ts';
 export type * from './settings.ts';

@@ -31,10 +31,10 @@ export interface AdminServerOptions {
   readonly address: HostPort;
   readonly checks: readonly ReadinessCheck[];
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
-  /** The `limit` busiest lanes. */
-  readonly queue: (limit: number) => QueueView;
+  /** The `limit` busiest lanes. Absent = this process has no queue. */
+  readonly queue?: (limit: number) => QueueView;
   /** What is queued, by lane, tenant or domain; most recipient groups first. */
-  readonly listing: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
+  readonly listing?: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
   readonly logger: Logger;
 }
 
@@ -86,6 +86,8 @@ function addRoutes(server: FastifyInstance, { checks, metrics, queue, listing }:
   server.get('/metrics', async (_request, reply) => {
     return reply.header('content-type', metrics.contentType).send(await metrics.render());
   });
+
+  if (queue === undefined || listing === undefined) return;
 
   server.get<{ Querystring: { limit: number } }>(
     '/queue',

@@ -1,5 +1,5 @@
 /** Which source a connection leaves from, and how it leaves. */
-export type { DialTarget } from './connect.ts';
+export { connectTo, type DialTarget } from './connect.ts';
 export { createDial, type Dial } from './dial.ts';
 export { TargetFailure } from './hop-failure.ts';
 export { OctetReader, PeerClosed } from './octet-reader.ts';

@@ -14,14 +14,17 @@ export class PeerClosed extends Error {
  */
 export class OctetReader {
   readonly #socket: Socket;
+  readonly #onGone: () => void;
   #wanted = 0;
   #deliver: ((octets: Buffer) => void) | undefined;
   #refuse: ((reason: unknown) => void) | undefined;
   #ended: unknown;
   #over = false;
 
-  constructor(socket: Socket) {
+  /** `onGone` is told when the peer has closed, also while nobody reads. */
+  constructor(socket: Socket, onGone: () => void = () => {}) {
     this.#socket = socket;
+    this.#onGone = onGone;
     socket.on('readable', this.#look);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onEnd);
@@ -41,8 +44,11 @@ export class OctetReader {
 
   /** Whoever reads is told so, and nobody can read any more. */
   readonly stop = (reason: unknown): void => {
-    this.#ended = this.#over ? this.#ended : reason;
-    this.#over = true;
+    if (!this.#over) {
+      this.#over = true;
+      this.#ended = reason;
+      this.#onGone();
+    }
     const refuse = this.#refuse;
     this.#deliver = undefined;
     this.#refuse = undefined;
@@ -61,7 +67,11 @@ export class OctetReader {
 
   readonly #look = (): void => {
     const deliver = this.#deliver;
-    if (deliver === undefined) return;
+    if (deliver === undefined) {
+      // The end comes only to who reads, and nothing is taken by reading nothing.
+      if (this.#socket.readableLength === 0) this.#socket.read(0);
+      return;
+    }
     const octets: Buffer | null = this.#socket.read(this.#wanted);
     // At the end of the stream what is left comes, however little.
     if (octets === null || octets.length < this.#wanted) return;
