@@ -168,12 +168,12 @@ export async function attemptEntry(
     : { reply: failed.reply };
 }
 
+/** A message that was accepted without its signature, signed; or the key file that it still waits for. */
 async function signNow(
   { signing }: DispatchContext,
   { envelope, body }: ResidentMessage,
 ): Promise<SignedNow | { readonly waitsFor: string }> {
-}
-
+  return (await signing?.sign(envelope, body)) ?? { body, sizeBytes: envelope.sizeBytes };
 }
 
 /** The wishes about some of the recipients. */

@@ -360,8 +360,7 @@ export class LaneDriver {
       sourceConnected: others.some((session) => session.laneSource === laneSource),
       siteConnected: others.length > 0,
       alternative,
-      proxyInDoubt:
-        !('kind' in failure) && isSilence(failure) && proxyDoubt(laneSource.source) !== undefined,
+      proxyInDoubt: !('kind' in failure) && isSilence(failure) && proxyDoubt(laneSource.source) !== undefined,
     });
     switch (verdict) {
       case 'SourceBroken':

@@ -154,12 +154,22 @@ export const METRICS = {
   },
   dkimSignatures: {
     name: 'sluice_dkim_signatures_total',
+    type: 'counter',
     help: 'DKIM signatures made.',
+    labels: [],
+  },
   dkimMissingKeys: {
     name: 'sluice_dkim_missing_keys_total',
+    type: 'counter',
+    help: 'Signatures that could not be made for want of a key, by what followed: Refuse, Hold (the message waits for the key), SendUnsigned.',
+    labels: ['consequence'],
+  },
   heldEntries: {
     name: 'sluice_held_entries',
+    type: 'gauge',
     help: 'Recipient groups queued that wait for a DKIM key; they are among the scheduled ones.',
+    labels: [],
+  },
   reports: {
     name: 'sluice_reports_total',
     type: 'counter',

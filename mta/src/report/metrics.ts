@@ -44,6 +44,7 @@ export interface MetricSources {
 
 /** What followed from a missing DKIM key. */
 export type DkimConsequence = 'Refuse' | 'Hold' | 'SendUnsigned';
+
 /** Everything that is counted. All calls are plain additions; labels are built when Prometheus asks. */
 export interface Metrics {
   accepted(recipients: number, sizeBytes: number): void;
@@ -193,8 +194,10 @@ export function createMetrics(): Metrics {
     },
     dkimSigned(signatures) {
       total.dkimSignatures += signatures;
+    },
     dkimKeyMissing(consequence) {
       missingKeys[consequence]++;
+    },
     watch(more) {
       sources = { ...sources, ...more };
     },
