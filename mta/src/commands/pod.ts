@@ -15,7 +15,13 @@ import {
   startAdminServer,
 } from '../control/mod.ts';
 import { ClientCertificates, createOpenSession } from '../deliver/mod.ts';
-import { createReporter, Dispatcher, MAX_RESIDENT_BYTES, monotonicWallClock } from '../dispatch/mod.ts';
+import {
+  createReporter,
+  Dispatcher,
+  MAX_RESIDENT_BYTES,
+  monotonicWallClock,
+  type ReportOptions,
+} from '../dispatch/mod.ts';
 import { createDial, proxyAddresses } from '../egress/mod.ts';
 import { type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
 import { createEventSink, createMetrics } from '../report/mod.ts';
@@ -97,7 +103,12 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     tenantLabels: (tenant) => tenants.labels(tenant),
     classPriority: (name) => classes.get(name) ?? 0,
     residentBytes: Math.min(MAX_RESIDENT_BYTES, Math.floor(settings.memory.maxBytes * RESIDENT_SHARE)),
+    reports: {
+      ...reportOptions(settings),
+      submit: (envelope, body) => submit.own(envelope, body),
+    },
   });
+  const submit = createSubmit({ dispatcher, signing, metrics, logger });
   const recovered = await dispatcher.recover((messages) => logger.info({ messages }, 'reading the spool'));
   if (recovered > 0) logger.info({ messages: recovered }, 'mail of before is queued again');
 
@@ -108,7 +119,6 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
       return { code: 452, enhanced: '4.3.1', text: 'Insufficient disk space, try again later' };
     return undefined;
   };
-  const submit = createSubmit({ dispatcher, signing, metrics, logger });
   const listeners: (FollowedListener & { readonly running: SmtpListener })[] = [];
   for (const listener of settings.smtpListeners) {
     const users = new ListenerUsers(listener.auth?.users ?? []);
@@ -189,6 +199,19 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
 /** Share of the memory bound that queued envelopes and bodies may occupy. */
 const RESIDENT_SHARE = 0.25;
 
+function reportOptions({ dsn, hostname, tenants }: Settings): ReportOptions {
+  const { reports, delayed, from, maxReturnedBytes, delayedAfterMs } = dsn;
+  const ofTenants = new Map<string, 'Enabled' | 'OnRequest'>();
+  for (const tenant of tenants) if (tenant.reports !== undefined) ofTenants.set(tenant.name, tenant.reports);
+  return {
+    rules: { reports, delayed, tenants: ofTenants },
+    hostname,
+    from,
+    maxReturnedBytes,
+    delayedAfterMs,
+  };
+}
+
 function listenerOptions(
   listener: SmtpListenerSettings,
   users: ListenerUsers,
@@ -224,6 +247,7 @@ function listenerOptions(
       ),
     },
     bareLineEnding: listener.bareLineEnding,
+    dsn: listener.dsn === 'Enabled' && settings.dsn.reports !== 'Disabled',
     headers: listener.headers,
     resolveTenant: (facts) => tenants.resolve(facts),
     pressure,

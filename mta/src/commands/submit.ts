@@ -1,5 +1,5 @@
 import type { Logger } from '../config/mod.ts';
-import type { AcceptRefusal, Dispatcher } from '../dispatch/mod.ts';
+import type { AcceptRefusal, Dispatcher, SubmitReport } from '../dispatch/mod.ts';
 import type { AcceptMessage, Rejection } from '../intake/mod.ts';
 import type { Metrics } from '../report/mod.ts';
 import type { Signing } from './signing.ts';
@@ -8,8 +8,8 @@ import type { Signing } from './signing.ts';
 export interface Submit {
   /** A client's message; resolves when it is durable, or with the reply that refuses it. */
   readonly client: AcceptMessage;
-  /** A report of our own (a DSN): a missing DKIM key does not stop it. */
-  readonly own: AcceptMessage;
+  /** A report of our own (a DSN): a missing DKIM key does not stop it. Resolves as `Dispatcher.accept` does. */
+  readonly own: SubmitReport;
 }
 
 const REFUSALS: Readonly<Record<AcceptRefusal['refused'], Rejection>> = {
@@ -47,7 +47,9 @@ export function createSubmit({ dispatcher, signing, metrics, logger }: SubmitOpt
     }
     return REFUSALS[refusal.refused];
   };
-  if (signing === undefined) return { client: store, own: store };
+  if (signing === undefined) {
+    return { client: store, own: (envelope, body) => dispatcher.accept(envelope, body) };
+  }
   return {
     async client(envelope, body) {
       const signed = await signing.accept(envelope, body);
@@ -55,7 +57,7 @@ export function createSubmit({ dispatcher, signing, metrics, logger }: SubmitOpt
     },
     async own(envelope, body) {
       const signed = await signing.acceptOwn(envelope, body);
-      return store(signed.envelope, signed.body);
+      return dispatcher.accept(signed.envelope, signed.body);
     },
   };
 }

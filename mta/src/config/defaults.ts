@@ -25,6 +25,12 @@ export const MEMORY_LOW_WATER_PERCENT = 85;
 export const DNS_TIMEOUT_MS = 3_000;
 export const DNS_ATTEMPTS = 4;
 export const SMTP_PORT = 25;
+/** Before the part before the @ of the address that reports come from; the host name follows. */
+export const REPORT_MAILBOX = 'MAILER-DAEMON';
+/** RFC 5321 §4.5.4.1 lets mail wait for days; after four hours a person would ask. */
+export const DELAYED_AFTER_MS = 14_400_000;
+/** A report is sent to somebody whose message has just failed: it should not fail for its size. */
+export const MAX_RETURNED_BYTES = 2 ** 20;
 /** Supervisors (Kubernetes among them) usually wait 30 s before they kill. */
 export const DRAIN_TIMEOUT_MS = 25_000;
 /** Equal for all hosts of a route unless the user orders them. */

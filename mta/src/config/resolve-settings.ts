@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Problem } from '@sluice/crds';
 import { checkShape } from './check-shape.ts';
+import { REPORT_MAILBOX } from './defaults.ts';
 import { isOpenRelay } from './network.ts';
 import { resolveDkim } from './resolve-dkim.ts';
 import { resolveJetStream } from './resolve-jetstream.ts';
@@ -99,6 +100,13 @@ class Resolver {
       credentials: new Map(spec.credentials.map((credential, index) => this.#credential(credential, index))),
       ...(spec.egress.proxyCaFile !== undefined && { proxyCa: this.#proxyCa(spec.egress.proxyCaFile) }),
       resourcesDirectory: this.#path(spec.resources.directory),
+      dsn: {
+        reports: spec.dsn.reports,
+        from: spec.dsn.from ?? `${REPORT_MAILBOX}@${hostname}`,
+        delayed: spec.dsn.delayed,
+        delayedAfterMs: spec.dsn.delayedAfter,
+        maxReturnedBytes: spec.dsn.maxReturnedBytes,
+      },
       drainTimeoutMs: spec.drainTimeout,
       log: spec.log,
       events: {
@@ -164,6 +172,7 @@ class Resolver {
         commandTimeoutMs: limits.commandTimeout,
       },
       bareLineEnding: listener.bareLineEnding,
+      dsn: listener.dsn,
       headers: listener.headers,
     };
   }

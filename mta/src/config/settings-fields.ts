@@ -88,6 +88,17 @@ export const hostName = z
   })
   .meta({ form: 'host name' } satisfies FieldForm);
 
+/** An address in ASCII, without display name. */
+export const mailbox = z
+  .string()
+  .max(254)
+  .transform((text, context): string =>
+    /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text)
+      ? text
+      : refuse(context, `"${text}" is not a mail address.`, 'Write it as postmaster@example.com.'),
+  )
+  .meta({ form: 'mail address' } satisfies FieldForm);
+
 /** A name that metrics, headers and resources can carry. */
 export const name = z
   .string()

@@ -52,6 +52,34 @@ function problemWith(search: string, replacement: string): Problem {
   return problems[0] ?? assert.fail();
 }
 
+test('reports to senders follow RFC 3461 unless the file says otherwise, for all mail or for a tenant', () => {
+  const { dsn, smtpListeners } = settingsOf(SMALLEST);
+  assert.deepEqual(dsn, {
+    reports: 'Enabled',
+    from: 'MAILER-DAEMON@pod-1.example',
+    delayed: 'OnRequest',
+    delayedAfterMs: 4 * 3_600_000,
+    maxReturnedBytes: 2 ** 20,
+  });
+  assert.equal(smtpListeners[0]?.dsn, 'Enabled');
+  const changed = settingsOf(
+    `${SMALLEST}  dsn: {reports: OnRequest, from: bounces@esp.example, delayed: Always, delayedAfter: 30m, maxReturnedBytes: 64Ki}
+  tenants:
+  - {name: shop, reports: Enabled}
+`,
+  );
+  assert.deepEqual(changed.dsn, {
+    reports: 'OnRequest',
+    from: 'bounces@esp.example',
+    delayed: 'Always',
+    delayedAfterMs: 1_800_000,
+    maxReturnedBytes: 65_536,
+  });
+  assert.equal(changed.tenants[0]?.reports, 'Enabled');
+  const [problem] = problemsOf(`${SMALLEST}  dsn: {from: 'Mail <x@y.example>'}\n`);
+  assert.equal(problem?.cure, 'Write it as postmaster@example.com.');
+});
+
 test('the smallest file is enough: everything else has a default', () => {
   const settings = settingsOf(SMALLEST);
   assert.equal(settings.hostname, 'pod-1.example');

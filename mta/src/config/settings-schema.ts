@@ -7,6 +7,7 @@ import {
   duration,
   hostName,
   hostPort,
+  mailbox,
   name,
   network,
   optional,
@@ -100,6 +101,8 @@ const listenerHeaders = z.strictObject({
   class: name.default(defaults.CLASS_HEADER).describe('Header that names the class; taken out too.'),
 });
 
+const reports = z.enum(['Enabled', 'OnRequest']);
+
 const smtpListener = z.strictObject({
   name: name.describe('Name in logs and events.'),
   address: hostPort.describe('Address to listen on; port 0 lets the system choose.'),
@@ -132,6 +135,12 @@ const smtpListener = z.strictObject({
     .default('Reject')
     .describe(
       'A CR or LF alone in a message: refuse the message, or make it CRLF before it is stored and signed.',
+    ),
+  dsn: z
+    .enum(['Enabled', 'Disabled'])
+    .default('Enabled')
+    .describe(
+      'Offers DSN (RFC 3461) in EHLO: clients may say which reports they want. Not offered while `spec.dsn.reports` is `Disabled`.',
     ),
   headers: listenerHeaders
     .prefault({})
@@ -201,6 +210,7 @@ const tenant = z.strictObject({
     .max(100_000)
     .default([])
     .describe('Domains of the reverse-path whose mail belongs to it, where AUTH did not say.'),
+  reports: optional(reports.describe('Replaces `spec.dsn.reports` for its mail.')),
 });
 
 const certificate = z.strictObject({
@@ -326,6 +336,32 @@ const spec = z.strictObject({
     .prefault({})
     .describe('What all ways out have in common.'),
   dkim: dkimSchema.prefault({}).describe('DKIM signatures (RFC 6376), made when a message is accepted.'),
+  dsn: z
+    .strictObject({
+      reports: z
+        .enum([...reports.options, 'Disabled'])
+        .default('Enabled')
+        .describe(
+          'Messages to senders about their mail (DSN, bounces). `Enabled`: failures, and what NOTIFY asks for. `OnRequest`: only what NOTIFY asks for. `Disabled`: none.',
+        ),
+      from: optional(
+        mailbox.describe('Address that they come from; the default is `MAILER-DAEMON@` and `spec.hostname`.'),
+      ),
+      delayed: z
+        .enum(['OnRequest', 'Always'])
+        .default('OnRequest')
+        .describe(
+          '`Always`: delays are reported too unless NOTIFY says otherwise. Costs about 300 bytes of memory for each message queued.',
+        ),
+      delayedAfter: duration({ min: '1s', max: '720h' })
+        .default(defaults.DELAYED_AFTER_MS)
+        .describe('When a message that is still queued is late.'),
+      maxReturnedBytes: byteSize({ min: 0, max: 2 ** 26 })
+        .default(defaults.MAX_RETURNED_BYTES)
+        .describe('Largest message that RET=FULL returns; of a larger one the header is.'),
+    })
+    .prefault({})
+    .describe('Reports to senders, see the guide on reports.'),
   resources: z
     .strictObject({
       directory: z

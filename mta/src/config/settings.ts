@@ -30,6 +30,7 @@ export interface Settings {
   readonly proxyCa?: string;
   /** Absolute path. */
   readonly resourcesDirectory: string;
+  readonly dsn: DsnSettings;
   readonly drainTimeoutMs: number;
   readonly log: LogSettings;
   readonly events: EventSettings;
@@ -50,6 +51,7 @@ export interface SmtpListenerSettings {
   readonly proxyTrustedNetworks: readonly Network[];
   readonly limits: ListenerLimits;
   readonly bareLineEnding: 'Reject' | 'Normalize';
+  readonly dsn: 'Enabled' | 'Disabled';
   /** Header names as written; compare without case. */
   readonly headers: { readonly tenant: string; readonly campaign: string; readonly class: string };
 }
@@ -111,6 +113,16 @@ export interface TenantSettings {
   readonly authUsers: readonly string[];
   /** Lower case. */
   readonly senderDomains: readonly string[];
+  /** Replaces {@link DsnSettings.reports}. */
+  readonly reports?: 'Enabled' | 'OnRequest';
+}
+
+export interface DsnSettings {
+  readonly reports: 'Enabled' | 'OnRequest' | 'Disabled';
+  readonly from: string;
+  readonly delayed: 'OnRequest' | 'Always';
+  readonly delayedAfterMs: number;
+  readonly maxReturnedBytes: number;
 }
 
 /** User name and password towards an egress proxy. */
