@@ -61,7 +61,12 @@ const record: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.record({ kind: fc.constant('suspected' as const), place, group: small, uncleanEnds: small }),
   fc.record({
     kind: fc.constant('released' as const),
+    inflight: fc.array(fc.record({ place, group: small })),
+  }),
+  fc.record({
+    kind: fc.constant('handover' as const),
     epoch: whole,
+    session: ulid,
     inflight: fc.array(fc.record({ place, group: small })),
   }),
   fc.record({ kind: fc.constant('settled' as const), epoch: whole }),

@@ -35,8 +35,15 @@ export type JournalRecord =
       readonly group: number;
       readonly uncleanEnds: number;
     }
-  /** The owner gave the segment up. What it still has in flight it settles on the hand-over subject of `epoch`. */
-  | { readonly kind: 'released'; readonly epoch: number; readonly inflight: readonly InFlight[] }
+  /** The owner gave the segment up. What it still has in flight it settles on the hand-over subject of its epoch. */
+  | { readonly kind: 'released'; readonly inflight: readonly InFlight[] }
+  /** Restates what of a `released` is still open: said by a later owner before the former batch is purged. */
+  | {
+      readonly kind: 'handover';
+      readonly epoch: number;
+      readonly session: string;
+      readonly inflight: readonly InFlight[];
+    }
   /** Nothing of the hand-over of `epoch` is open any more: said there, or its session is dead. */
   | { readonly kind: 'settled'; readonly epoch: number };
 
@@ -71,6 +78,7 @@ const KINDS = [
   'withdrawn',
   'suspected',
   'released',
+  'handover',
   'settled',
 ] as const satisfies readonly JournalRecord['kind'][];
 const CODES = new Map<JournalRecord['kind'], number>(KINDS.map((kind, code) => [kind, code]));
@@ -151,14 +159,13 @@ function writeRecord(writer: RecordWriter, record: JournalRecord): void {
     case 'moved':
       writer.number(record.toSequence);
       break;
-    case 'released':
+    case 'handover':
       writer.number(record.epoch);
-      writer.number(record.inflight.length);
-      for (const each of record.inflight) {
-        writer.byte(each.place.store === 'defer' ? 1 : 0);
-        writePlace(writer, each.place);
-        writer.number(each.group);
-      }
+      writer.ulid(record.session);
+      writeInFlight(writer, record.inflight);
+      break;
+    case 'released':
+      writeInFlight(writer, record.inflight);
       break;
     case 'settled':
       writer.number(record.epoch);
@@ -186,20 +193,35 @@ function readRecord(reader: RecordReader): JournalRecord {
       return { kind, place: readPlace(reader, store), toSequence: reader.number() };
     case 'withdrawn':
       return { kind, place: readPlace(reader, store) };
-    case 'released': {
+    case 'released':
+      return { kind, inflight: readInFlight(reader) };
+    case 'handover': {
       const epoch = reader.number();
-      const inflight: InFlight[] = [];
-      for (let left = reader.number(); left > 0; left--) {
-        const in_ = reader.byte() === 1 ? 'defer' : 'spool';
-        inflight.push({ place: readPlace(reader, in_), group: reader.number() });
-      }
-      return { kind, epoch, inflight };
+      return { kind, epoch, session: reader.ulid(), inflight: readInFlight(reader) };
     }
     case 'settled':
       return { kind, epoch: reader.number() };
     default:
       throw new MalformedBytes(`has a record of the unknown kind ${code & ~IN_DEFER}`);
   }
+}
+
+function writeInFlight(writer: RecordWriter, inflight: readonly InFlight[]): void {
+  writer.number(inflight.length);
+  for (const { place, group } of inflight) {
+    writer.byte(place.store === 'defer' ? 1 : 0);
+    writePlace(writer, place);
+    writer.number(group);
+  }
+}
+
+function readInFlight(reader: RecordReader): readonly InFlight[] {
+  const inflight: InFlight[] = [];
+  for (let left = reader.number(); left > 0; left--) {
+    const store: Store = reader.byte() === 1 ? 'defer' : 'spool';
+    inflight.push({ place: readPlace(reader, store), group: reader.number() });
+  }
+  return inflight;
 }
 
 function writePlace(writer: RecordWriter, place: Place): void {

@@ -1,0 +1,43 @@
+import type { GroupState } from '../recipient-group.ts';
+
+/** What the journal says of one recipient group. */
+export interface GroupFacts {
+  readonly done: boolean;
+  /** In a transaction of the owner, or of a former owner that still ends it. */
+  readonly inflight: boolean;
+  /** In a transaction of an owner that released the segment: it waits for the outcome, or for that owner's end. */
+  readonly awaited: boolean;
+  /** Unclean ends of owners, in a row, at which it was in flight. */
+  readonly uncleanEnds: number;
+  /** Lowest 32 bits of the sequence of the batch with `state`; 0 = never attempted. */
+  readonly stateAt: number;
+  /** Known until the group was handed to the queue. */
+  readonly state: GroupState | undefined;
+}
+
+export const NO_FACTS: GroupFacts = {
+  done: false,
+  inflight: false,
+  awaited: false,
+  uncleanEnds: 0,
+  stateAt: 0,
+  state: undefined,
+};
+
+/** In flight at so many unclean ends in a row: it is held and reported, not sent again (DESIGN §4.8). */
+export const POISON_UNCLEAN_ENDS = 3;
+
+/** A group of a message that must still be sent. */
+export interface LiveGroup {
+  readonly state: GroupState | undefined;
+  /** Waits for the outcome of a former owner. */
+  readonly awaited: boolean;
+  /** Ended its owners too often: it is not sent. */
+  readonly held: boolean;
+  /** Its `inflight` record must be durable before it is sent: it may be what ended the last owner. */
+  readonly suspected: boolean;
+}
+
+export function liveGroup({ state, awaited, uncleanEnds }: GroupFacts): LiveGroup {
+  return { state, awaited, held: uncleanEnds >= POISON_UNCLEAN_ENDS, suspected: uncleanEnds > 0 };
+}

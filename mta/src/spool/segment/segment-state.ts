@@ -1,0 +1,442 @@
+import type { GroupState } from '../recipient-group.ts';
+import { Forwards } from './forwards.ts';
+import { type GroupFacts, type LiveGroup, liveGroup, NO_FACTS } from './group-facts.ts';
+import { GroupTable, MOVED, NAMED, RETIRED, SEEN, StateWords } from './group-table.ts';
+import type { InFlight, JournalBatch, JournalRecord } from './journal-record.ts';
+import type { Place, Store } from './place.ts';
+import { NO_ROW, type Row } from './place-table.ts';
+
+/** Who the journal says owns the segment. */
+export interface Ownership {
+  readonly session: string;
+  readonly epoch: number;
+  /** It gave the segment up: anybody may take it. */
+  readonly released: boolean;
+}
+
+/** Transactions that a former owner still ends after it released the segment. */
+export interface Handover {
+  readonly epoch: number;
+  readonly session: string;
+}
+
+/** A message that must still be sent, as far as the journal knows. */
+export type LiveGroups = ReadonlyMap<number, LiveGroup>;
+
+/** What the end of a replay brought to light. */
+export interface Replayed {
+  /** Messages whose copy in DEFER is not there (it was rolled back) while the original is: they are live where they were. */
+  readonly revived: readonly { readonly place: Place; readonly live: LiveGroups }[];
+  /** Messages that the journal knows as live and that no store has: lost entries of a rolled back store. */
+  readonly missing: number;
+}
+
+/**
+ * What is live in a segment: the fold of its journal and of what SPOOL and DEFER hold. First the journal is applied up to the own
+ * fence, then messages are `seen` in any order while both stores are read, then `endReplay`; from then on every own batch is applied
+ * once the server has taken it. Pure.
+ *
+ * Live = in SPOOL and not retired, or in DEFER and named by a `moved`; always matched on (sequence, id).
+ */
+export class SegmentState {
+  readonly #tables: Readonly<Record<Store, GroupTable>>;
+  readonly #forwards = new Forwards();
+  readonly #tails = new Map<Store, Place>();
+  /** Messages with a group in a transaction, as `sequence * 2 + (in DEFER ? 1 : 0)`. */
+  readonly #inflight = new Set<number>();
+  readonly #handovers = new Map<number, { readonly session: string; open: readonly InFlight[] }>();
+  #owner: Ownership | undefined;
+  #lastSequence = 0;
+  #lastNumber = 0;
+  #replaying = true;
+
+  constructor(words = new StateWords()) {
+    this.#tables = { spool: new GroupTable(words), defer: new GroupTable(words) };
+  }
+
+  get owner(): Ownership | undefined {
+    return this.#owner;
+  }
+
+  /** Sequence of the last batch applied; 0 = the journal is empty. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** {@link JournalBatch.number} of that batch. */
+  get lastNumber(): number {
+    return this.#lastNumber;
+  }
+
+  get messages(): number {
+    return this.#tables.spool.size + this.#tables.defer.size;
+  }
+
+  /** Bytes of the tables, without what messages to several domains need besides. */
+  get bytes(): number {
+    return this.#tables.spool.bytes + this.#tables.defer.bytes + this.#forwards.bytes;
+  }
+
+  handovers(): readonly Handover[] {
+    return [...this.#handovers].map(([epoch, { session }]) => ({ epoch, session }));
+  }
+
+  /** Groups that the hand-over of this epoch still waits for. */
+  awaited(epoch: number): readonly InFlight[] {
+    const open = this.#handovers.get(epoch)?.open ?? [];
+    return open.filter(({ place, group }) => {
+      const current = this.current(place);
+      return current !== undefined && this.#facts(current, group)?.awaited === true;
+    });
+  }
+
+  /** A batch of the journal, in the order of sequences. */
+  apply(sequence: number, batch: JournalBatch): void {
+    const isFence = batch.records[0]?.kind === 'fence';
+    const before = this.#owner;
+    if (isFence && before !== undefined && before.session !== batch.session && !before.released) {
+      this.#closeInflight(1);
+    }
+    this.#owner = {
+      session: batch.session,
+      epoch: isFence ? sequence : batch.epoch,
+      released: !isFence && before?.released === true && before.epoch === batch.epoch,
+    };
+    this.#lastSequence = sequence;
+    this.#lastNumber = batch.number;
+    for (const record of batch.records) this.#applyRecord(record, sequence, batch);
+  }
+
+  /** A message was read from a store, or its append was acknowledged. Returns its live groups; `undefined` = it is not live. */
+  seen(place: Place, groups: number): LiveGroups | undefined {
+    this.sawTail(place);
+    const table = this.#tables[place.store];
+    let row = table.rowOf(place.sequence, place.id);
+    if (row === NO_ROW) {
+      // A copy that no `moved` names is garbage: its original counts.
+      if (place.store === 'defer') return undefined;
+      row = table.add(place.sequence, place.id);
+    } else if (place.store === 'defer' && (table.flags(row) & NAMED) === 0) return undefined;
+    table.setFlags(row, table.flags(row) | SEEN);
+    table.setGroups(row, groups);
+    if ((table.flags(row) & RETIRED) !== 0) return undefined;
+    const live = this.#liveGroups(table, row);
+    if (live.size > 0) return live;
+    this.#retire(place.store, row);
+    return undefined;
+  }
+
+  /** Something of the segment lies there: a message, a marker. The last one shows whether the store was rolled back. */
+  sawTail(place: Place): void {
+    const tail = this.#tails.get(place.store);
+    if (tail === undefined || place.sequence >= tail.sequence) this.#tails.set(place.store, place);
+  }
+
+  /** The last thing of the segment that is known in a store. */
+  tail(store: Store): Place | undefined {
+    return this.#tails.get(store);
+  }
+
+  /** Both stores were read up to the markers. */
+  endReplay(): Replayed {
+    const revived = this.#revive();
+    let missing = 0;
+    for (const store of ['spool', 'defer'] as const) {
+      const table = this.#tables[store];
+      const gone: number[] = [];
+      table.first((row) => {
+        const flags = table.flags(row);
+        if ((flags & RETIRED) !== 0) gone.push(table.sequence(row));
+        else if ((flags & SEEN) === 0) {
+          gone.push(table.sequence(row));
+          if (store === 'spool' ? table.facts(row, 0).state !== undefined : (flags & NAMED) !== 0) missing++;
+        }
+        return false;
+      });
+      for (const sequence of gone) table.remove(table.find(sequence));
+      table.forgetStates();
+    }
+    this.#replaying = false;
+    return { revived, missing };
+  }
+
+  /** Where a message lies now that was known by this place; `undefined` = it is over, or was never here. */
+  current(place: Place): Place | undefined {
+    const current = this.#forwards.last(place);
+    const table = this.#tables[current.store];
+    const row = table.rowOf(current.sequence, current.id);
+    return row === NO_ROW || (table.flags(row) & RETIRED) !== 0 ? undefined : current;
+  }
+
+  /** The queue will not name the message by this place again. */
+  forget(place: Place): void {
+    this.#forwards.forget(place);
+  }
+
+  /** The live groups of a message, by its current place. */
+  live(place: Place): LiveGroups | undefined {
+    const table = this.#tables[place.store];
+    const row = table.rowOf(place.sequence, place.id);
+    if (row === NO_ROW || (table.flags(row) & (RETIRED | SEEN)) !== SEEN) return undefined;
+    const live = this.#liveGroups(table, row);
+    return live.size > 0 ? live : undefined;
+  }
+
+  /** The first message of a store that is live: nothing before it is needed. */
+  firstLive(store: Store): Place | undefined {
+    const table = this.#tables[store];
+    const row = table.first((each) => (table.flags(each) & RETIRED) === 0);
+    return row === NO_ROW ? undefined : { store, sequence: table.sequence(row), id: table.id(row) };
+  }
+
+  /**
+   * What of an old batch still holds and must be said again before the batch is purged; `undefined` = it must stay for now, because it
+   * retires a message of SPOOL that is not purged. The result must go into the next batch *before* newer records.
+   */
+  restate(
+    sequence: number,
+    batch: JournalBatch,
+    spoolPurgedTo: number,
+  ): readonly JournalRecord[] | undefined {
+    const restated: JournalRecord[] = [];
+    for (const record of batch.records) {
+      if (retires(record) && record.place.store === 'spool' && record.place.sequence > spoolPurgedTo) return;
+      this.#restateRecord(record, sequence, batch, restated);
+    }
+    return restated;
+  }
+
+  /** A batch was purged from the journal. */
+  journalPurged(batch: JournalBatch): void {
+    for (const record of batch.records) if (record.kind === 'moved') this.#forwards.unmention(record.place);
+  }
+
+  #restateRecord(
+    record: JournalRecord,
+    sequence: number,
+    batch: JournalBatch,
+    restated: JournalRecord[],
+  ): void {
+    if (record.kind === 'released' || record.kind === 'handover') {
+      const epoch = record.kind === 'handover' ? record.epoch : batch.epoch;
+      const session = record.kind === 'handover' ? record.session : batch.session;
+      const inflight = this.awaited(epoch);
+      if (this.#handovers.has(epoch) && inflight.length > 0)
+        restated.push({ kind: 'handover', epoch, session, inflight });
+      return;
+    }
+    if (!('place' in record) || record.kind === 'withdrawn') return;
+    if (record.kind === 'moved') {
+      const place: Place = { store: 'defer', sequence: record.toSequence, id: record.place.id };
+      const isLive = this.#tables.defer.rowOf(place.sequence, place.id) !== NO_ROW;
+      // Its former place is of no interest any more: a copy that names itself.
+      if (isLive) restated.push({ kind: 'moved', place, toSequence: record.toSequence });
+      return;
+    }
+    const { group } = record;
+    const place = this.current(record.place);
+    const facts = place === undefined ? undefined : this.#facts(place, group);
+    if (place === undefined || facts === undefined) return;
+    if (record.kind === 'deferred') {
+      if (facts.stateAt === sequence >>> 0 && !facts.done) restated.push({ ...record, place });
+    } else if (record.kind === 'done') {
+      if (facts.done) restated.push({ ...record, place });
+    } else if (facts.inflight && !facts.awaited) {
+      restated.push({ kind: 'inflight', place, group, uncleanEnds: facts.uncleanEnds });
+    } else if (facts.uncleanEnds > 0) {
+      restated.push({ kind: 'suspected', place, group, uncleanEnds: facts.uncleanEnds });
+    }
+  }
+
+  #applyRecord(record: JournalRecord, sequence: number, batch: JournalBatch): void {
+    switch (record.kind) {
+      case 'fence':
+        return;
+      case 'released':
+        this.#closeInflight(0);
+        this.#await(batch.epoch, batch.session, record.inflight);
+        if (this.#owner !== undefined) this.#owner = { ...this.#owner, released: true };
+        return;
+      case 'handover':
+        return this.#await(record.epoch, record.session, record.inflight);
+      case 'settled':
+        return this.#settle(record.epoch);
+      case 'moved':
+        return this.#move(record.place, record.toSequence);
+      case 'withdrawn':
+        return this.#retire(record.place.store, this.#rowFor(record.place));
+      case 'inflight':
+        this.#inflight.add(inflightKey(record.place));
+        return this.#update(record.place, record.group, (facts) => ({
+          ...facts,
+          inflight: true,
+          uncleanEnds: record.uncleanEnds,
+        }));
+      case 'suspected':
+        return this.#update(record.place, record.group, (facts) => ({
+          ...facts,
+          inflight: false,
+          uncleanEnds: record.uncleanEnds,
+        }));
+      case 'deferred':
+        return this.#update(record.place, record.group, (facts) =>
+          facts.done ? facts : deferredFacts(sequence, record.state),
+        );
+      case 'done':
+        return this.#done(record.place, record.group);
+    }
+  }
+
+  #done(place: Place, group: number): void {
+    this.#update(place, group, () => ({ ...NO_FACTS, done: true }));
+    const table = this.#tables[place.store];
+    const row = table.rowOf(place.sequence, place.id);
+    if (row === NO_ROW || (table.flags(row) & SEEN) === 0) return;
+    if (table.liveGroups(row).length === 0) this.#retire(place.store, row);
+  }
+
+  #update(place: Place, group: number, change: (facts: GroupFacts) => GroupFacts): void {
+    const row = this.#rowFor(place);
+    if (row === NO_ROW) return;
+    const table = this.#tables[place.store];
+    table.setFacts(row, group, change(table.facts(row, group)));
+  }
+
+  /** While the journal is folded, messages are spoken of before they are seen; later one that is not there is over. */
+  #rowFor({ store, sequence, id }: Place): Row {
+    const table = this.#tables[store];
+    return this.#replaying ? table.rowFor(sequence, id) : table.rowOf(sequence, id);
+  }
+
+  #facts(place: Place, group: number): GroupFacts | undefined {
+    const table = this.#tables[place.store];
+    const row = table.rowOf(place.sequence, place.id);
+    return row === NO_ROW || (table.flags(row) & RETIRED) !== 0 ? undefined : table.facts(row, group);
+  }
+
+  #move(from: Place, toSequence: number): void {
+    const to: Place = { store: 'defer', sequence: toSequence, id: from.id };
+    const isRestated = from.store === 'defer' && from.sequence === toSequence;
+    const table = this.#tables[from.store];
+    const row = this.#rowFor(from);
+    if (row === NO_ROW) return;
+    const known = table.known(row);
+    if (!isRestated) {
+      if (this.#replaying) table.setFlags(row, table.flags(row) | RETIRED | MOVED);
+      else table.remove(row);
+      if (this.#inflight.delete(inflightKey(from))) this.#inflight.add(inflightKey(to));
+      this.#forwards.add(from, to, this.#replaying);
+    }
+    const { defer } = this.#tables;
+    const target = defer.rowFor(toSequence, from.id);
+    if (!isRestated) defer.restore(target, known);
+    // After the replay the owner made the copy itself and need not see it.
+    defer.setFlags(target, defer.flags(target) | NAMED | (this.#replaying ? 0 : SEEN));
+    if (!this.#replaying) this.sawTail(to);
+  }
+
+  /** Messages whose copy is gone although nobody retired it come back to life where they were. */
+  #revive(): { readonly place: Place; readonly live: LiveGroups }[] {
+    const revived: { readonly place: Place; readonly live: LiveGroups }[] = [];
+    // A place in DEFER first: if it comes back, its own original need not.
+    for (const store of ['defer', 'spool'] as const) {
+      const table = this.#tables[store];
+      const candidates: number[] = [];
+      table.first((row) => {
+        if ((table.flags(row) & (MOVED | SEEN)) === (MOVED | SEEN)) candidates.push(table.sequence(row));
+        return false;
+      });
+      for (const sequence of candidates) {
+        const place: Place = { store, sequence, id: table.id(table.find(sequence)) };
+        const { defer } = this.#tables;
+        const to = this.#forwards.last(place);
+        const target = defer.rowOf(to.sequence, to.id);
+        if (target === NO_ROW || (defer.flags(target) & (RETIRED | SEEN)) !== 0) continue;
+        const known = defer.known(target);
+        defer.remove(target);
+        this.#forwards.drop(place);
+        const row = table.find(sequence);
+        table.setFlags(row, table.flags(row) & ~(RETIRED | MOVED));
+        table.restore(row, known);
+        const live = this.#liveGroups(table, row);
+        if (live.size > 0) revived.push({ place, live });
+      }
+    }
+    return revived;
+  }
+
+  #liveGroups(table: GroupTable, row: Row): LiveGroups {
+    const live = new Map<number, LiveGroup>();
+    for (const group of table.liveGroups(row)) live.set(group, liveGroup(table.facts(row, group)));
+    return live;
+  }
+
+  /** While both stores are read, what is retired must still be known as such when it is read. */
+  #retire(store: Store, row: Row): void {
+    if (row === NO_ROW) return;
+    const table = this.#tables[store];
+    this.#inflight.delete(inflightKey({ store, sequence: table.sequence(row) }));
+    if (this.#replaying) table.setFlags(row, table.flags(row) | RETIRED);
+    else table.remove(row);
+  }
+
+  /** Every transaction of the owner is over; `uncleanEnds` 1 = because it ended. Those of former owners go on. */
+  #closeInflight(uncleanEnds: 0 | 1): void {
+    for (const key of this.#inflight) {
+      const store: Store = key % 2 === 1 ? 'defer' : 'spool';
+      const table = this.#tables[store];
+      const row = table.find(Math.floor(key / 2));
+      if (row === NO_ROW) continue;
+      for (const group of table.knownGroups(row)) {
+        const facts = table.facts(row, group);
+        if (!facts.inflight || facts.awaited) continue;
+        table.setFacts(row, group, {
+          ...facts,
+          inflight: false,
+          uncleanEnds: facts.uncleanEnds + uncleanEnds,
+        });
+      }
+    }
+    this.#inflight.clear();
+  }
+
+  #await(epoch: number, session: string, inflight: readonly InFlight[]): void {
+    if (inflight.length === 0) return;
+    this.#handovers.set(epoch, { session, open: inflight });
+    for (const { place, group } of inflight) {
+      this.#update(this.#forwards.last(place), group, (facts) =>
+        facts.done ? facts : { ...facts, inflight: true, awaited: true },
+      );
+    }
+  }
+
+  /** What still waits will get no outcome: its owner ended with it in flight. */
+  #settle(epoch: number): void {
+    for (const { place, group } of this.awaited(epoch)) {
+      const current = this.current(place);
+      if (current === undefined) continue;
+      this.#update(current, group, (facts) => ({
+        ...facts,
+        inflight: false,
+        awaited: false,
+        uncleanEnds: facts.uncleanEnds + 1,
+      }));
+    }
+    this.#handovers.delete(epoch);
+  }
+}
+
+function deferredFacts(sequence: number, state: GroupState): GroupFacts {
+  return { ...NO_FACTS, stateAt: sequence >>> 0, state };
+}
+
+function inflightKey({ store, sequence }: Pick<Place, 'store' | 'sequence'>): number {
+  return sequence * 2 + (store === 'defer' ? 1 : 0);
+}
+
+/** The record ends the need for the message at its place. */
+function retires(
+  record: JournalRecord,
+): record is Extract<JournalRecord, { kind: 'done' | 'moved' | 'withdrawn' }> {
+  return record.kind === 'done' || record.kind === 'moved' || record.kind === 'withdrawn';
+}
