@@ -102,6 +102,8 @@ function withDefaults(spec: Readonly<Record<string, unknown>>, directory: string
     spool: { type: 'SQLite', sqlite: { path: join(directory, 'spool.sqlite') } },
     resources: { directory: join(directory, 'resources') },
     targets: { allow: ['127.0.0.0/8'] },
+    // Most senders of tests have no home: reports to them would be looked up in the world's DNS.
+    dsn: { reports: 'OnRequest' },
     ...spec,
   };
 }
