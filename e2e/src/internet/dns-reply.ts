@@ -94,7 +94,8 @@ function answersOf(
         owner = record.target;
         return { ...base, type: 'CNAME', data: record.target };
       case 'TXT':
-        return { ...base, type: 'TXT', data: record.text };
+        // RFC 1035 §3.3: a character string has at most 255 octets; a DKIM key needs two.
+        return { ...base, type: 'TXT', data: record.text.match(/.{1,255}/gs) ?? [''] };
       default:
         return { ...base, type: record.type, data: record.address };
     }
