@@ -26,7 +26,7 @@ const MAX_ENDS = 15;
 const FACTS = DONE | INFLIGHT | AWAITED | STATE | REPLY | PARTIAL | (MAX_ENDS << ENDS_SHIFT);
 
 /** Characters of replies kept in memory while a journal is folded; longer ones lose their text there, never in the journal. */
-const MAX_REPLY_CHARACTERS = 16 * 1024 * 1024;
+const MAX_REPLY_CHARACTERS = 4 * 1024 * 1024;
 const MAX_SOURCES = 0xffff;
 
 /** Replies and sources of all segments of a process, each kept once. */

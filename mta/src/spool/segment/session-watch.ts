@@ -1,0 +1,90 @@
+/** A session that showed no new revision for so long is dead. Its process has destroyed its sockets two seconds before. */
+export const DEAD_AFTER_MS = 20_000;
+/** A session that is silent for so long is suspected: observers renew faster to know sooner. */
+const SUSPECT_AFTER_MS = 8_000;
+/** A dead session is remembered so long: what it wrote may name it later. */
+const REMEMBER_DEAD_MS = 3_600_000;
+
+/** What the watch tells of a session: the value of its key in the bucket of sessions. */
+export interface SessionRevision {
+  readonly session: string;
+  /** Rises with every renewal of the session; a value seen before is no sign of life. */
+  readonly renewals: number;
+}
+
+interface Observed {
+  renewals: number;
+  /** By the own clock, when this process read the last new revision. */
+  seenAtMs: number;
+  dead: boolean;
+}
+
+/**
+ * Which sessions are dead, by observation alone: no clocks of two machines are compared, no server's time is trusted.
+ *
+ * What proves silence is the own renewal: when it comes back through the watch, everything stored before it was *sent* has been read.
+ * So a session is dead when an own renewal, sent at least 20 s after the session's last revision was read, has come back. A watch that is
+ * behind, a connection that is gone, a process that was stopped: none of them can make a living session look dead. Pure.
+ *
+ * Example: `watch.revision({ session, renewals }, nowMs); watch.echo(sentAtMs); if (watch.isDead(owner)) adopt();`
+ */
+export class SessionWatch {
+  readonly #sessions = new Map<string, Observed>();
+
+  /** The watch delivered a revision of another session. `true` = a session that was not known. */
+  revision({ session, renewals }: SessionRevision, nowMs: number): boolean {
+    const observed = this.#sessions.get(session);
+    if (observed === undefined) {
+      this.#sessions.set(session, { renewals, seenAtMs: nowMs, dead: false });
+      return true;
+    }
+    // Death is final: its segments may be taken already.
+    if (observed.dead || renewals <= observed.renewals) return false;
+    observed.renewals = renewals;
+    observed.seenAtMs = nowMs;
+    return false;
+  }
+
+  /** A journal names a session: if it was never seen, it is watched from now on. */
+  expect(session: string, nowMs: number): void {
+    if (!this.#sessions.has(session))
+      this.#sessions.set(session, { renewals: -1, seenAtMs: nowMs, dead: false });
+  }
+
+  /** The session said itself that it ends: it has nothing open any more. */
+  ended(session: string): void {
+    const observed = this.#sessions.get(session);
+    if (observed !== undefined) observed.dead = true;
+  }
+
+  /** An own renewal came back through the watch. Returns the sessions that are dead since. */
+  echo(sentAtMs: number): readonly string[] {
+    const died: string[] = [];
+    for (const [session, observed] of this.#sessions) {
+      const silentMs = sentAtMs - observed.seenAtMs;
+      if (observed.dead && silentMs > REMEMBER_DEAD_MS) this.#sessions.delete(session);
+      if (observed.dead || silentMs < DEAD_AFTER_MS) continue;
+      observed.dead = true;
+      died.push(session);
+    }
+    return died;
+  }
+
+  isDead(session: string): boolean {
+    return this.#sessions.get(session)?.dead === true;
+  }
+
+  /** Sessions that live, as far as this process knows, without its own. */
+  living(): readonly string[] {
+    return [...this.#sessions]
+      .filter(([, { dead, renewals }]) => !dead && renewals >= 0)
+      .map(([session]) => session);
+  }
+
+  /** Somebody may be dead: renew every second until it is certain. */
+  isSuspecting(nowMs: number): boolean {
+    for (const { dead, seenAtMs } of this.#sessions.values())
+      if (!dead && nowMs - seenAtMs > SUSPECT_AFTER_MS) return true;
+    return false;
+  }
+}
