@@ -131,6 +131,10 @@ export const ERRORS = {
     what: '{resource} is not in force as it stands: {reason}',
     cure: 'Correct it; until then its last good form stays in force, if there was one.',
   },
+  SLUICE_RESOURCE_FOREIGN: {
+    what: '{resource} ({apiVersion}) is not a resource of Sluice and is left out.',
+    cure: 'Nothing is wrong with that; apply it with kubectl as before.',
+  },
   SLUICE_REFERENCE_UNRESOLVED: {
     what: '{resource}: {reason}',
     cure: 'Correct the name, or add what it names; the rest of the resource is in force.',

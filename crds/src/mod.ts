@@ -35,6 +35,7 @@ export { limitKeyId } from './limit-key.ts';
 export { nearestName } from './nearest-name.ts';
 export { type PoolFacts, selectMatch, selectPool } from './pool-selection.ts';
 export { formatProblem, type Problem } from './problem.ts';
+export { PROVIDER_LIBRARY } from './provider-library.ts';
 export { formatRate, parseRate } from './rate.ts';
 export {
   type ParsedResource,
@@ -49,3 +50,4 @@ export { type ParsedFile, parseResources, validateResource } from './resource-pa
 export { type FieldForm, type SchemaMember, schemaMember } from './schema-member.ts';
 export { type ShapingPolicy, shapingPolicySchema } from './shaping-policy.ts';
 export { SHAPING_POLICY_PAGE } from './shaping-policy-page.ts';
+export { yamlBounds } from './yaml-bounds.ts';

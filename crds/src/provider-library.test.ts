@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { compile, effectivePolicy, formatProblem, parseResources } from './mod.ts';
-
-const LIBRARY = new URL('../providers/', import.meta.url);
+import {
+  compile,
+  effectivePolicy,
+  formatProblem,
+  PROVIDER_LIBRARY as LIBRARY,
+  parseResources,
+} from './mod.ts';
 
 function compiledLibrary() {
   const parsed = readdirSync(LIBRARY)

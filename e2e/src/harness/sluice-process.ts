@@ -100,7 +100,7 @@ function withDefaults(spec: Readonly<Record<string, unknown>>, directory: string
       admin: { address: '127.0.0.1:0' },
     },
     spool: { type: 'SQLite', sqlite: { path: join(directory, 'spool.sqlite') } },
-    resources: { directory: join(directory, 'resources') },
+    resources: { directory: join(directory, 'resources'), providers: 'Disabled' },
     targets: { allow: ['127.0.0.0/8'] },
     // Most senders of tests have no home: reports to them would be looked up in the world's DNS.
     dsn: { reports: 'OnRequest' },

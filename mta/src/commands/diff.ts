@@ -1,9 +1,10 @@
 import type { EgressConfig } from '@sluice/crds';
 import type { Command } from 'commander';
-import { compileFiles, readGivenFiles } from '../config/mod.ts';
+import { compileFiles, NO_LIBRARY, providerLibrary, readGivenFiles } from '../config/mod.ts';
 import { diffConfigs } from './config-diff.ts';
 import { configDiffText } from './config-diff-text.ts';
 import { ProblemsFound } from './problems-found.ts';
+import { NO_PROVIDERS } from './validate.ts';
 
 /** Adds `sluice diff`: what a change of resources comes to. */
 export function diff(program: Command): void {
@@ -16,22 +17,23 @@ export function diff(program: Command): void {
     )
     .argument('<old>', 'file or directory')
     .argument('<new>', 'file or directory')
+    .option(...NO_PROVIDERS)
     .addHelpText(
       'after',
       '\nExamples:\n  $ sluice diff resources.before resources\n' +
         '  $ git worktree add -q before main && sluice diff before/resources resources\n' +
         '  $ sluice diff --json resources.before resources\n',
     )
-    .action(async (old: string, now: string, _options: object, command: Command) => {
+    .action(async (old: string, now: string, { providers }: { providers: boolean }, command: Command) => {
       const { json } = command.optsWithGlobals<{ json?: true }>();
-      const changes = diffConfigs(await configOf(old), await configOf(now));
+      const changes = diffConfigs(await configOf(old, providers), await configOf(now, providers));
       command.configureOutput().writeOut?.(json ? `${JSON.stringify(changes)}\n` : configDiffText(changes));
     });
 }
 
-async function configOf(path: string): Promise<EgressConfig> {
+async function configOf(path: string, providers: boolean): Promise<EgressConfig> {
   const given = await readGivenFiles([path], true);
-  const { compiled, problems } = compileFiles(given.resources);
+  const { compiled, problems } = compileFiles(given.resources, providers ? providerLibrary() : NO_LIBRARY);
   const all = [...given.problems, ...problems];
   if (all.length > 0) throw new ProblemsFound(all);
   return compiled.config;

@@ -5,6 +5,8 @@ import {
   DNS_ATTEMPTS,
   DNS_TIMEOUT_MS,
   loadSettings,
+  NO_LIBRARY,
+  providerLibrary,
   readGivenFiles,
   type Settings,
   SMTP_PORT,
@@ -16,6 +18,7 @@ import { explainMail, type MailFacts, type WayThere } from './explanation.ts';
 import { explanationText } from './explanation-text.ts';
 import { ProblemsFound } from './problems-found.ts';
 import { Tenants } from './tenants.ts';
+import { NO_PROVIDERS } from './validate.ts';
 
 interface ExplainFlags {
   readonly config?: string;
@@ -25,6 +28,7 @@ interface ExplainFlags {
   readonly campaign: string;
   readonly from: string;
   readonly mx?: string;
+  readonly providers: boolean;
 }
 
 /** Read when neither --config nor --resources is given. */
@@ -48,6 +52,7 @@ export function explain(program: Command): void {
     .option('--campaign <name>', 'campaign of the mail', '')
     .option('--from <address>', 'envelope sender', '')
     .option('--mx <host,host>', 'best-preference MX hosts, in place of a look-up')
+    .option(...NO_PROVIDERS)
     .addHelpText(
       'after',
       '\nExamples:\n  $ sluice explain alice@gmail.com\n' +
@@ -58,7 +63,8 @@ export function explain(program: Command): void {
       const { json } = command.optsWithGlobals<{ json?: true }>();
       if (!/^.+@[^@]+$/.test(recipient)) command.error(`error: "${recipient}" is no address, user@domain`);
       const settings = settingsOf(flags);
-      const config = await configOf(flags.resources ?? settings?.resourcesDirectory ?? '.');
+      const hasLibrary = flags.providers && settings?.providers !== 'Disabled';
+      const config = await configOf(flags.resources ?? settings?.resourcesDirectory ?? '.', hasLibrary);
       const domain = domainOf(recipient);
       const route = flags.mx === undefined ? await lookUp(domain, settings) : given(flags.mx);
       const explanation = explainMail(config, mailOf(recipient, flags, settings), route);
@@ -76,9 +82,9 @@ function settingsOf({ config, resources }: ExplainFlags): Settings | undefined {
 }
 
 /** With a mistake in a file nothing is explained: an MTA would keep last good forms that are not known here. */
-async function configOf(directory: string): Promise<EgressConfig> {
+async function configOf(directory: string, hasLibrary: boolean): Promise<EgressConfig> {
   const given = await readGivenFiles([directory]);
-  const { compiled, problems } = compileFiles(given.resources);
+  const { compiled, problems } = compileFiles(given.resources, hasLibrary ? providerLibrary() : NO_LIBRARY);
   const all = [...given.problems, ...problems];
   if (all.length > 0) throw new ProblemsFound(all);
   return compiled.config;

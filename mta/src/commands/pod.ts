@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import {
   type HostPort,
   type Logger,
+  NO_LIBRARY,
+  providerLibrary,
   type SecretFiles,
   type Settings,
   type SmtpListenerSettings,
@@ -57,6 +59,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
   const { spool, minFreeBytes, lastGoodFile } = await openPodSpool(settings, logger);
   const resources = await watchResources({
     directory: settings.resourcesDirectory,
+    library: settings.providers === 'Enabled' ? providerLibrary() : NO_LIBRARY,
     settings,
     ...(lastGoodFile !== undefined && { lastGoodFile }),
     logger,

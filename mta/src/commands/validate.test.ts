@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { filesIn, HEAD, sluice } from './command-run.fixture.ts';
 
 const POOL = `${HEAD}kind: EgressPool
@@ -40,6 +42,7 @@ test('files that are right are said to be right, in one line that shows that the
     policies: 1,
     errors: [],
     warnings: [],
+    skipped: [],
   });
 });
 
@@ -156,4 +159,73 @@ test('all mistakes of all files are told at once, in the order of files and line
   assert.deepEqual([...new Set(files)], ['a', 'b', 'c']);
   assert.ok(files.length >= 4, err);
   assert.deepEqual(files.toSorted(), files);
+});
+
+test('what Helm prints is piped in: its other resources are skipped, each named in one line', () => {
+  const chart = `apiVersion: v1\nkind: Service\nmetadata: {name: mail}\n---\n${POOL}---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: sluice.email/v1alpha1, kind: ShapingPolicy, metadata: {name: p}, spec: {}}\n`;
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+  const run = (text: string | Uint8Array) =>
+    spawnSync(process.execPath, [main, 'validate', '-'], { input: text, encoding: 'utf8' });
+  const good = run(chart);
+  assert.equal(
+    good.stderr,
+    'skipped: <stdin>:1:1: Service/mail (v1) is not a resource of Sluice and is left out.\n',
+  );
+  assert.equal(good.stdout, '1 file, 1 pool, 1 policy: valid\n');
+  assert.equal(good.status, 0);
+  assert.match(
+    run(Uint8Array.of(0xff, 0xfe)).stderr,
+    /Cannot read <stdin>: it is not UTF-8 text\. \[SLUICE_CONFIG_UNREADABLE\]/,
+  );
+  assert.match(
+    run(SETTINGS.replace('MtaConfig', 'MtaConfg')).stderr,
+    /^<stdin>:2:7: kind cannot be "MtaConfg".*\n {2}cure: Write MtaConfig\./,
+  );
+});
+
+test('files of directories below are read too, as sluice run reads them', async () => {
+  const root = filesIn({
+    'r/eu/pool.yaml': POOL,
+    'r/policy.yaml': POLICY,
+    'r/.git/x.yaml': 'no: resource\n',
+  });
+  const { out, err } = await sluice(['validate', `${root}r`], root);
+  assert.equal(err, '');
+  assert.equal(out, '2 files, 1 pool, 1 policy: valid\n');
+});
+
+test('settings and resources in one file are told apart by their place', async () => {
+  const root = filesIn({ 's.yaml': `${SETTINGS}---\n${POOL}` });
+  const { err, exitCode } = await sluice(['validate', `${root}s.yaml`], root);
+  assert.equal(exitCode, 1);
+  assert.match(err, /^s\.yaml:9:1: A settings file is one document.*\n {2}cure: Move EgressPools/);
+});
+
+test('a policy may refine what comes with Sluice, unless the settings or the command line leave that out', async () => {
+  const refined = `${HEAD}kind: ShapingPolicy\nmetadata: {name: ours}\nspec: {destinations: [{name: google, limits: [{name: source-group, connections: 9}]}]}\n`;
+  const root = filesIn({
+    'p.yaml': refined,
+    's.yaml': SETTINGS.replace('directory: r', 'directory: r, providers: Disabled'),
+  });
+  assert.equal((await sluice(['validate', `${root}p.yaml`], root)).err, '');
+  for (const more of ['--no-providers', `${root}s.yaml`])
+    assert.match(
+      (await sluice(['validate', `${root}p.yaml`, more], root)).err,
+      /^warning: p\.yaml:1:1: .*google/,
+    );
+});
+
+test('a policy with the name of one that comes with Sluice takes its place, as a whole', async () => {
+  const own = `${HEAD}kind: ShapingPolicy\nmetadata: {name: provider-google}\nspec: {}\n`;
+  const root = filesIn({ 'p.yaml': own });
+  const explain = ['explain', 'a@gmail.com', '--mx', 'gmail-smtp-in.l.google.com', '--resources'];
+  assert.equal((await sluice(['validate', `${root}p.yaml`], root)).err, '');
+  assert.match(
+    (await sluice([...explain, filesIn({ 'pool.yaml': POOL })])).out,
+    /group +google, by mxSuffixes google\.com/,
+  );
+  assert.doesNotMatch(
+    (await sluice([...explain, filesIn({ 'pool.yaml': POOL, 'p.yaml': own })])).out,
+    /google, by mx/,
+  );
 });

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import {
   compileFiles,
-  loadSettings,
+  NO_LIBRARY,
   type Problem,
+  providerLibrary,
   readGivenFiles,
   type Settings,
+  settingsFrom,
   unknownNames,
 } from '../config/mod.ts';
 import { failureText } from './failure.ts';
@@ -19,7 +21,15 @@ export interface Validation {
   /** By file and line. */
   readonly errors: readonly Problem[];
   readonly warnings: readonly Problem[];
+  /** Resources of other programs, which are left out. */
+  readonly skipped: readonly Problem[];
 }
+
+/** Shared by the commands that read resources. */
+export const NO_PROVIDERS = [
+  '--no-providers',
+  'without the provider library that comes with Sluice',
+] as const;
 
 /** Adds `sluice validate`: every mistake in settings and resources. */
 export function validate(program: Command): void {
@@ -28,36 +38,46 @@ export function validate(program: Command): void {
     .summary('Check settings and resource files')
     .description(
       'Lists every mistake in the files with its line, field and cure, and warns where resources refer to what is not there or contradict ' +
-        'one another. All files are looked at together, as one MTA would read them; of a directory its *.yaml and *.yml files. ' +
+        'one another. All files are looked at together, as one MTA would read them; of a directory its *.yaml and *.yml files and those below it. ' +
+        'A file may hold several documents and lists; resources of other programs are skipped and named, so the output of Helm or Kustomize can be piped in. ' +
         'Exit code 1 if there is a mistake; warnings alone are 0.',
     )
-    .argument('<path...>', 'files and directories')
+    .argument('<path...>', 'files and directories; - is standard input')
+    .option(...NO_PROVIDERS)
     .addHelpText(
       'after',
       '\nExamples:\n  $ sluice validate resources\n  $ sluice validate sluice.yaml resources policies/new.yaml\n' +
+        '  $ helm template mail charts/mail | sluice validate -\n  $ kubectl get epool,shape -o yaml | sluice validate -\n' +
         '  $ sluice validate --json resources\n',
     )
-    .action(async (paths: readonly string[], _options: object, command: Command) => {
+    .action(async (paths: readonly string[], { providers }: { providers: boolean }, command: Command) => {
       const { json } = command.optsWithGlobals<{ json?: true }>();
       const { writeOut, writeErr } = command.configureOutput();
-      const result = await validateFiles(paths);
+      const result = await validateFiles(paths, providers);
       if (json) writeOut?.(`${JSON.stringify(result)}\n`);
       else {
         writeErr?.(failureText({ exitCode: 0, complaints: result.errors }));
         writeErr?.(warningText(result.warnings));
+        writeErr?.(skippedText(result.skipped));
         writeOut?.(summary(result));
       }
       if (!result.valid) throw new ProblemsFound(result.errors, true);
     });
 }
 
-/** Checks files and directories together. Never throws for what a user wrote. */
-export async function validateFiles(paths: readonly string[]): Promise<Validation> {
+/**
+ * Checks files and directories together. Never throws for what a user wrote.
+ *
+ * @param providers whether the provider library is there too; settings among the files may take it away
+ */
+export async function validateFiles(paths: readonly string[], providers = true): Promise<Validation> {
   const given = await readGivenFiles(paths);
-  const loaded = given.settings.map((file) => loadSettings(file));
-  const set = compileFiles(given.resources);
-  const { config, statuses } = set.compiled;
+  const loaded = Array.from(given.settings, ([file, text]) => settingsFrom(text, file));
   const settings = loaded.flatMap((one) => ('settings' in one ? [one.settings] : []));
+  const hasLibrary = providers && settings.every((one) => one.providers === 'Enabled');
+  const set = compileFiles(given.resources, hasLibrary ? providerLibrary() : NO_LIBRARY);
+  const { config, statuses } = set.compiled;
+  const own = statuses.filter(({ place }) => given.resources.has(place.file ?? ''));
   const errors = [
     ...given.problems,
     ...loaded.flatMap((one) => ('problems' in one ? one.problems : [])),
@@ -65,11 +85,12 @@ export async function validateFiles(paths: readonly string[]): Promise<Validatio
   ];
   return {
     valid: errors.length === 0,
-    files: given.settings.length + given.resources.size,
-    pools: statuses.filter(({ kind }) => kind === 'EgressPool').length,
-    policies: statuses.filter(({ kind }) => kind === 'ShapingPolicy').length,
+    files: given.settings.size + given.resources.size,
+    pools: own.filter(({ kind }) => kind === 'EgressPool').length,
+    policies: own.filter(({ kind }) => kind === 'ShapingPolicy').length,
     errors: errors.toSorted(byPlace),
     warnings: [...set.warnings.toSorted(byPlace), ...unknownTo(settings, config)],
+    skipped: set.foreign.toSorted(byPlace),
   };
 }
 
@@ -92,6 +113,13 @@ function byPlace(a: Problem, b: Problem): number {
 function warningText(warnings: readonly Problem[]): string {
   return warnings
     .map((warning) => `warning: ${failureText({ exitCode: 0, complaints: [warning] })}`)
+    .join('');
+}
+
+/** One line each: many are skipped where a whole chart is piped in. */
+function skippedText(skipped: readonly Problem[]): string {
+  return skipped
+    .map(({ file, line, column, what }) => `skipped: ${file}:${line}:${column}: ${what}\n`)
     .join('');
 }
 

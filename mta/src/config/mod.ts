@@ -14,7 +14,9 @@ export { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
 export type * from './jetstream-settings.ts';
 export type { LogFields, Logger } from './logger.ts';
 export { type Network, parseNetwork } from './network.ts';
+export { NO_LIBRARY, providerLibrary } from './provider-library.ts';
 export { loadProxyUsers } from './proxy-users.ts';
+export type { ResourceFiles } from './resource-directory.ts';
 export type { ResourceSet } from './resource-set.ts';
 export type { ResourceState } from './resource-state.ts';
 export type * from './settings.ts';
@@ -23,6 +25,7 @@ export {
   loadSettings,
   type SecretFiles,
   type Surroundings,
+  settingsFrom,
   thisMachine,
 } from './settings-file.ts';
 export { settingsPage } from './settings-page.ts';

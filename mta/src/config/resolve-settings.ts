@@ -107,6 +107,7 @@ class Resolver {
         delayedAfterMs: spec.dsn.delayedAfter,
         maxReturnedBytes: spec.dsn.maxReturnedBytes,
       },
+      providers: spec.resources.providers,
       drainTimeoutMs: spec.drainTimeout,
       log: spec.log,
       events: {

@@ -182,3 +182,52 @@ test('a dangling link is a reason told, not an empty configuration', async (t) =
   assert.equal(watched.seen.length, 0);
   assert.match(watched.reasons.join(), /ENOENT.*a\.yaml/);
 });
+
+test('files in directories below are read and followed; what links lead to twice is read once', async (t) => {
+  const watched = new Watched(t, (directory) => {
+    mkdirSync(join(directory, 'eu/de'), { recursive: true });
+    mkdirSync(join(directory, '.git'));
+    writeFileSync(join(directory, 'eu/de/a.yaml'), 'a');
+    writeFileSync(join(directory, '.git/no.yaml'), 'no');
+    symlinkSync('eu', join(directory, 'same'));
+    symlinkSync('../..', join(directory, 'eu/de/round'));
+    symlinkSync('nowhere', join(directory, 'broken'));
+    symlinkSync('de/a.yaml', join(directory, 'eu/link.yaml'));
+  });
+  await watched.start();
+  assert.deepEqual(watched.files, { 'a.yaml': 'a', 'link.yaml': 'a' });
+  writeFileSync(join(watched.directory, 'eu/de/a.yaml'), 'A');
+  await watched.until(() => watched.files['a.yaml'] === 'A', 'edit in a directory below');
+  mkdirSync(join(watched.directory, 'us'));
+  writeFileSync(join(watched.directory, 'us/b.yaml'), 'b');
+  await watched.until(() => watched.files['b.yaml'] === 'b', 'a new directory');
+  rmSync(join(watched.directory, 'eu'), { recursive: true });
+  await watched.until(() => !('a.yaml' in watched.files), 'a removed directory');
+});
+
+test('a mounted ConfigMap with paths below its root is read by the names that lead there, once', async (t) => {
+  const watched = new Watched(t, (directory) => {
+    mkdirSync(join(directory, '..1/eu'), { recursive: true });
+    writeFileSync(join(directory, '..1/eu/pool.yaml'), 'pool');
+    symlinkSync('..1', join(directory, '..data'));
+    symlinkSync('..data/eu', join(directory, 'eu'));
+  });
+  await watched.start();
+  assert.deepEqual(
+    [...(watched.seen[0]?.keys() ?? [])].map((path) => path.slice(watched.directory.length)),
+    ['/eu/pool.yaml'],
+  );
+});
+
+test('a file that is no text, or far too large, is told and keeps what was in force', async (t) => {
+  for (const [bytes, reason] of [
+    [Uint8Array.of(0x61, 0), /NUL/],
+    [Uint8Array.of(0xc3, 0x28), /UTF-8/],
+    [new Uint8Array(9 * 2 ** 20).fill(0x20), /larger than 8 MiB/],
+  ] as const) {
+    const watched = new Watched(t, (directory) => writeFileSync(join(directory, 'a.yaml'), bytes));
+    await watched.start();
+    assert.match(watched.reasons.join(), reason);
+    assert.deepEqual(watched.seen, []);
+  }
+});

@@ -1,6 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readResourceText } from './resource-text.ts';
+import { resourceNames } from './resource-tree.ts';
 
 /** Files of a directory, path → text, in the order of their names. */
 export type ResourceFiles = ReadonlyMap<string, string>;
@@ -21,8 +23,8 @@ export interface ResourceDirectoryOptions {
 }
 
 /**
- * Watches the `*.yaml` and `*.yml` files of one directory: edits in place, replaced files, and the symlink swap by which
- * Kubernetes updates a mounted ConfigMap (`..data` → a new directory). Names that begin with a dot are not read.
+ * Watches the `*.yaml` and `*.yml` files of a directory and of those below it: edits in place, replaced files, and the symlink swap by
+ * which Kubernetes updates a mounted ConfigMap (`..data` → a new directory). Names that begin with a dot are not read.
  */
 export class ResourceDirectory {
   readonly #options: ResourceDirectoryOptions;
@@ -160,7 +162,7 @@ export async function readResourceFiles(directory: string): Promise<ResourceFile
     const files = new Map<string, string>();
     for (const name of await resourceNames(directory)) {
       const path = join(directory, name);
-      files.set(path, await readFile(path, 'utf8'));
+      files.set(path, await readResourceText(path));
     }
     return files;
   } catch (error) {
@@ -180,11 +182,6 @@ async function signatureOf(directory: string): Promise<string | Error> {
   } catch (error) {
     return asError(error);
   }
-}
-
-async function resourceNames(directory: string): Promise<readonly string[]> {
-  const names = await readdir(directory);
-  return names.filter((name) => /^[^.].*\.ya?ml$/.test(name)).toSorted();
 }
 
 function asError(error: unknown): Error {

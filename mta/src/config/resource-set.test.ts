@@ -89,3 +89,46 @@ test('a policy for a pool that is not there is in force with a warning', () => {
   assert.match(set.warnings[0]?.what ?? '', /ShapingPolicy\/p.*gone/);
   assert.equal(set.warnings[0]?.file, 'a.yaml');
 });
+
+test('the library lies below the files: it is told apart, gives way to a resource of the same name, and is no warning', () => {
+  const library = files({ 'lib/google.yaml': policy('provider-google', '{priority: -1000}') });
+  const shipped = nextResourceSet(EMPTY_SET, files({ 'p.yaml': pool('a') }), library);
+  assert.deepEqual(shipped.problems, []);
+  assert.deepEqual(
+    shipped.compiled.config.policies.map(({ name }) => name),
+    ['provider-google'],
+  );
+  const own = nextResourceSet(
+    shipped,
+    files({ 'p.yaml': policy('provider-google', '{priority: 7}') }),
+    library,
+  );
+  assert.deepEqual(own.problems, []);
+  assert.deepEqual(
+    own.compiled.config.policies.map(({ name, priority }) => [name, priority]),
+    [['provider-google', 7]],
+  );
+  const broken = nextResourceSet(
+    shipped,
+    files({ 'p.yaml': policy('provider-google', '{priority: x}') }),
+    library,
+  );
+  assert.equal(broken.problems.length, 1, 'a broken one of the same name is told, not hidden by the library');
+});
+
+test('files that did not change are not read again: a change of one of many is in force at once', () => {
+  const first = nextResourceSet(EMPTY_SET, files({ 'a.yaml': pool('a'), 'b.yaml': pool('b', '192.0.2.2') }));
+  const second = nextResourceSet(first, files({ 'a.yaml': pool('a'), 'b.yaml': pool('b', '192.0.2.3') }));
+  assert.equal(second.parsed.get('a.yaml'), first.parsed.get('a.yaml'));
+  assert.notEqual(second.parsed.get('b.yaml'), first.parsed.get('b.yaml'));
+});
+
+test('resources of other programs among the files are named and change nothing', () => {
+  const text = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n---\n${pool('a')}`;
+  const set = nextResourceSet(EMPTY_SET, files({ 'a.yaml': text }));
+  assert.deepEqual(set.problems, []);
+  assert.deepEqual(
+    set.foreign.map(({ code, line, what }) => [code, line, what]),
+    [['SLUICE_RESOURCE_FOREIGN', 1, 'Deployment/d (apps/v1) is not a resource of Sluice and is left out.']],
+  );
+});

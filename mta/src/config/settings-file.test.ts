@@ -85,6 +85,7 @@ test('the smallest file is enough: everything else has a default', () => {
   assert.equal(settings.hostname, 'pod-1.example');
   assert.equal(settings.spool.type === 'SQLite' && settings.spool.path, join(directory, 'spool.db'));
   assert.equal(settings.resourcesDirectory, join(directory, 'resources'));
+  assert.equal(settings.providers, 'Enabled');
   assert.equal(settings.smtpPort, 25);
   assert.deepEqual(settings.adminAddress, { host: '127.0.0.1', port: 9025 });
   assert.deepEqual(settings.dns, { servers: machine.dnsServers, timeoutMs: 3_000, attempts: 4 });

@@ -44,6 +44,15 @@ export function loadSettings(file: string, surroundings: Surroundings = thisMach
     const code = 'SLUICE_CONFIG_UNREADABLE';
     return { problems: [{ code, file, field: '', ...errorText(code, { file, reason: text.message }) }] };
   }
+  return settingsFrom(text, file, surroundings);
+}
+
+/** The same for a text that was read already; `file` names it in problems, and paths in it are relative to its directory. */
+export function settingsFrom(
+  text: string,
+  file: string,
+  surroundings: Surroundings = thisMachine(),
+): LoadedSettings {
   const parsed = parseYamlSource(text, file);
   if ('problems' in parsed) return parsed;
   const checked = checkShape(parsed.source, settingsSchema);

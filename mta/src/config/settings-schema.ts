@@ -367,7 +367,15 @@ const spec = z.strictObject({
       directory: z
         .string()
         .min(1)
-        .describe('Directory of the YAML files with EgressPool and ShapingPolicy resources; it is watched.'),
+        .describe(
+          'Directory of the YAML files with EgressPool and ShapingPolicy resources, those in directories below it included; it is watched.',
+        ),
+      providers: z
+        .enum(['Enabled', 'Disabled'])
+        .default('Enabled')
+        .describe(
+          'The provider library that comes with Sluice: limits of Google, Microsoft, Yahoo and others at priority -1000, below every policy of yours.',
+        ),
     })
     .describe('The egress configuration.'),
   drainTimeout: duration({ min: '1s', max: '10m' })

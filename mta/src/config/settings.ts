@@ -31,6 +31,8 @@ export interface Settings {
   /** Absolute path. */
   readonly resourcesDirectory: string;
   readonly dsn: DsnSettings;
+  /** Whether the provider library that comes with the program is merged into the resources. */
+  readonly providers: 'Enabled' | 'Disabled';
   readonly drainTimeoutMs: number;
   readonly log: LogSettings;
   readonly events: EventSettings;

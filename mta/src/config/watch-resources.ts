@@ -1,6 +1,7 @@
 import { errorText, type Problem } from '@sluice/crds';
 import { LastGoodFile } from './last-good-file.ts';
 import type { Logger } from './logger.ts';
+import { NO_LIBRARY } from './provider-library.ts';
 import { ResourceDirectory, type ResourceFiles } from './resource-directory.ts';
 import { EMPTY_SET, nextResourceSet, type ResourceSet } from './resource-set.ts';
 import type { ResourceState } from './resource-state.ts';
@@ -9,6 +10,8 @@ import { unknownNames } from './unknown-names.ts';
 
 export interface WatchOptions {
   readonly directory: string;
+  /** Resources that come with the program, see `providerLibrary`; absent = none. */
+  readonly library?: ResourceFiles;
   /** Names that resources may refer to. */
   readonly settings: {
     readonly tenants: readonly TenantSettings[];
@@ -37,10 +40,10 @@ export interface ResourceWatch {
  * Example: `const resources = await watchResources({ directory, settings, logger, onChange: ({ config }) => use(config) })`
  */
 export async function watchResources(options: WatchOptions): Promise<ResourceWatch> {
-  const { directory, logger, onChange, now = Date.now } = options;
+  const { directory, library = NO_LIBRARY, logger, onChange, now = Date.now } = options;
   const lastGood =
     options.lastGoodFile === undefined ? undefined : new LastGoodFile(options.lastGoodFile, logger);
-  const kept = tryNext(EMPTY_SET, lastGood?.read() ?? new Map());
+  const kept = tryNext(EMPTY_SET, lastGood?.read() ?? new Map(), library);
   let set = 'set' in kept ? kept.set : EMPTY_SET;
   let state: ResourceState | undefined;
 
@@ -56,7 +59,7 @@ export async function watchResources(options: WatchOptions): Promise<ResourceWat
       ok: problems.length === 0,
       problems,
       refused: set.refused,
-      warnings: [...set.warnings, ...unknownNames(config, options.settings)],
+      warnings: [...set.warnings, ...set.foreign, ...unknownNames(config, options.settings)],
     };
     tell(logger, before, state);
     if (isNew && before !== undefined) onChange(state);
@@ -65,7 +68,7 @@ export async function watchResources(options: WatchOptions): Promise<ResourceWat
   const watch = new ResourceDirectory({
     directory,
     onFiles(files) {
-      const next = tryNext(set, files);
+      const next = tryNext(set, files, library);
       if ('failure' in next) enter(next.failure);
       else {
         set = next.set;
@@ -92,9 +95,10 @@ export async function watchResources(options: WatchOptions): Promise<ResourceWat
 function tryNext(
   before: ResourceSet,
   files: ResourceFiles,
+  library: ResourceFiles,
 ): { readonly set: ResourceSet } | { readonly failure: Problem } {
   try {
-    return { set: nextResourceSet(before, files) };
+    return { set: nextResourceSet(before, files, library) };
   } catch (error) {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { failure: { code: 'SLUICE_BUG', file: '', field: '', ...errorText('SLUICE_BUG', { reason }) } };

@@ -1,4 +1,4 @@
-import type { ErrorCode, Problem } from '@sluice/crds';
+import { type ErrorCode, errorText, type Problem, yamlBounds } from '@sluice/crds';
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 
 /** A place in the parsed tree: `['spec', 'routes', 0, 'domain']`. */
@@ -27,6 +27,13 @@ export function parseYamlSource(
 ): { readonly source: YamlSource } | { readonly problems: readonly Problem[] } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const several = document.errors.find(({ code }) => code === 'MULTIPLE_DOCS');
+  if (several !== undefined) {
+    const code = 'SLUICE_YAML_SYNTAX';
+    const what = 'A settings file is one document, and here a second one begins.';
+    const cure = 'Move EgressPools and ShapingPolicies to files in the directory of spec.resources.';
+    return { problems: [{ code, file, ...place(lines, several.pos[0]), field: '', what, cure }] };
+  }
   if (document.errors.length > 0) {
     return {
       problems: document.errors.map((error) => ({
@@ -39,6 +46,21 @@ export function parseYamlSource(
       })),
     };
   }
+  const value = expanded(document);
+  if ('reason' in value) {
+    const code = 'SLUICE_YAML_TOO_COMPLEX';
+    return {
+      problems: [
+        {
+          code,
+          file,
+          ...place(lines, value.offset),
+          field: '',
+          ...errorText(code, { reason: value.reason }),
+        },
+      ],
+    };
+  }
   const problem: YamlSource['problem'] = (code, path, what, cure, key) => ({
     code,
     file,
@@ -47,7 +69,21 @@ export function parseYamlSource(
     what,
     cure,
   });
-  return { source: { file, value: document.toJS(), problem } };
+  return { source: { file, value: value.value, problem } };
+}
+
+function expanded(
+  document: Document,
+): { readonly value: unknown } | { readonly reason: string; readonly offset: number } {
+  const { tooComplex } = yamlBounds(document);
+  if (tooComplex !== undefined) return tooComplex;
+  try {
+    return { value: document.toJS() };
+  } catch (error) {
+    // An alias without its anchor, or aliases that stand for too much.
+    const reason = error instanceof Error ? error.message.split('\n')[0] : undefined;
+    return { reason: (reason ?? 'unknown').replace(/[.:]+$/, ''), offset: 0 };
+  }
 }
 
 /** `['spec', 'routes', 0, 'domain']` → `spec.routes[0].domain`. */
