@@ -29,7 +29,7 @@ interface Held {
 }
 
 export interface HeldMailOptions {
-  readonly queue: Pick<Queue, 'sequence' | 'group' | 'hasten'>;
+  readonly queue: Pick<Queue, 'sequence' | 'group' | 'isWaiting' | 'hasten'>;
   readonly clock: Clock;
   readonly signing: HeldSigning | undefined;
   readonly onFault: (error: unknown) => void;
@@ -78,12 +78,13 @@ export class HeldMail {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#look().catch(this.#options.onFault);
+      this.look().catch(this.#options.onFault);
     }, HELD_CHECK_MS);
     this.#timer.unref();
   }
 
-  async #look(): Promise<void> {
+  /** Looks for the keys now; the timer does it by itself. */
+  async look(): Promise<void> {
     for (const [file, waiting] of [...this.#byFile]) {
       const there = (await this.#options.signing?.hasKey(file)) ?? true;
       if (there) this.#byFile.delete(file);
@@ -102,6 +103,6 @@ export class HeldMail {
   /** Numbers of entries are used again: sequence and group tell whether this one still is what was held. */
   #isStill({ entry, sequence, group }: Held): boolean {
     const { queue } = this.#options;
-    return queue.sequence(entry) === sequence && queue.group(entry) === group;
+    return queue.isWaiting(entry) && queue.sequence(entry) === sequence && queue.group(entry) === group;
   }
 }

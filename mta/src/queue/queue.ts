@@ -237,9 +237,14 @@ export class Queue {
     this.#becomeReady(unit, entry, 'head');
   }
 
+  /** Its time has not come. `false` for a number that names no entry, too. */
+  isWaiting(entry: Entry): boolean {
+    return this.#table.state(entry) === WAITING;
+  }
+
   /** A waiting entry is due at once. `false` = it does not wait: it is ready, in flight or gone. */
   hasten(entry: Entry): boolean {
-    if (this.#table.state(entry) !== WAITING) return false;
+    if (!this.isWaiting(entry)) return false;
     const unit = this.#unitOfLive(entry);
     this.#wheel.cancel(entry);
     this.#placement.leave(unit, entry);
