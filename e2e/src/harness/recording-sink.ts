@@ -21,12 +21,15 @@ export interface RecordingSink {
 }
 
 /**
- * Starts a host that takes everything and reads it in the simplest way there is: lines end at CR LF, data at CR LF dot CR LF, a BDAT
+ * Starts a host that takes everything but the recipients (path and parameters) for which there is a refusal, and reads it in the simplest way there is: lines end at CR LF, data at CR LF dot CR LF, a BDAT
  * where its octets end. It shares no code with Sluice, so it is the judge of what Sluice sends.
  *
  * Example: `const sink = await startRecordingSink(['PIPELINING', 'CHUNKING', '8BITMIME', 'SMTPUTF8']);`
  */
-export async function startRecordingSink(extensions: readonly string[]): Promise<RecordingSink> {
+export async function startRecordingSink(
+  extensions: readonly string[],
+  refusal: (recipient: string) => string | undefined = () => undefined,
+): Promise<RecordingSink> {
   const mails: RecordedMail[] = [];
   const offences: string[] = [];
   const open = new Set<Socket>();
@@ -35,7 +38,7 @@ export async function startRecordingSink(extensions: readonly string[]): Promise
     socket.setEncoding('latin1');
     socket.on('error', () => socket.destroy());
     socket.on('close', () => open.delete(socket));
-    const reader = new OctetReader(extensions, mails, offences);
+    const reader = new OctetReader(extensions, refusal, mails, offences);
     socket.write('220 sink.example ESMTP\r\n');
     socket.on('data', (octets: string) => {
       const replies = reader.read(octets);
@@ -63,6 +66,7 @@ export async function startRecordingSink(extensions: readonly string[]): Promise
 
 class OctetReader {
   readonly #extensions: readonly string[];
+  readonly #refusal: (recipient: string) => string | undefined;
   readonly #mails: RecordedMail[];
   readonly #offences: string[];
   #pending = '';
@@ -72,8 +76,14 @@ class OctetReader {
   #inData = false;
   #chunk: { readonly octets: number; readonly last: boolean } | undefined;
 
-  constructor(extensions: readonly string[], mails: RecordedMail[], offences: string[]) {
+  constructor(
+    extensions: readonly string[],
+    refusal: (recipient: string) => string | undefined,
+    mails: RecordedMail[],
+    offences: string[],
+  ) {
     this.#extensions = extensions;
+    this.#refusal = refusal;
     this.#mails = mails;
     this.#offences = offences;
   }
@@ -104,10 +114,14 @@ class OctetReader {
         this.#reset();
         this.#mail = line.slice('MAIL FROM:'.length);
         return '250 Ok\r\n';
-      case 'RCPT':
-        this.#recipients.push(line.slice('RCPT TO:'.length));
-        return '250 Ok\r\n';
+      case 'RCPT': {
+        const recipient = line.slice('RCPT TO:'.length);
+        const refusal = this.#refusal(recipient);
+        if (refusal === undefined) this.#recipients.push(recipient);
+        return `${refusal ?? '250 Ok'}\r\n`;
+      }
       case 'DATA':
+        if (this.#recipients.length === 0) return '503 No recipients\r\n';
         this.#inData = true;
         return '354 Go on\r\n';
       case 'BDAT':
@@ -140,7 +154,9 @@ class OctetReader {
     this.#chunk = undefined;
     if (!chunk.last) return '250 Ok\r\n';
     this.#judge(this.#text);
-    return this.#end();
+    if (this.#recipients.length > 0) return this.#end();
+    this.#reset();
+    return '503 No recipients\r\n';
   }
 
   #end(): string {
