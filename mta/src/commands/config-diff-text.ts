@@ -18,6 +18,7 @@ export function configDiffText(diff: ConfigDiff): string {
     ...[...byPool].map(([pool, changes]) => `Pool ${pool}\n${changeTable(changes)}`),
     ...[...byScope].map(([scope, changes]) => `${scope}\n${changeTable(changes)}`),
   ];
+  if (diff.destinations.length > 0) sections.push(...diff.assumptions.map((sentence) => `${sentence}\n`));
   return sections.join('\n');
 }
 

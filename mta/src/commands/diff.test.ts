@@ -101,7 +101,47 @@ const CHANGES: readonly {
   },
 ];
 
-for (const { title, old, now, out } of CHANGES) {
+const MX_TOLD =
+  '\nNo MX is looked up: a destination by domain is shown with an MX of no Group, a Group for domains without a destination of their own; ' +
+  '"a at b" is a domain of a with an MX of Group b.\n';
+const group = (limits: string) => `{name: g, match: {mxSuffixes: [g.example]}, limits: [${limits}]}`;
+const domain = (limits: string) => `{name: d, match: {domains: [d.example]}, limits: [${limits}]}`;
+const COUNTER = '{name: x, per: [Source, Group], connections: 9}';
+
+/** Changes that neither a Group nor a domain shows by itself. */
+const COMBINED: typeof CHANGES = [
+  {
+    title: 'a domain that refines a limit of its Group is told for that Group: nobody else has the limit',
+    old: policy('p', `{destinations: [${group(COUNTER)}, ${domain('{name: x, connections: 3}')}]}`),
+    now: policy('p', `{destinations: [${group(COUNTER)}, ${domain('{name: x, connections: 2}')}]}`),
+    out: `Mail to d at g from every pool\n!  limits.x.connections  3 -> 2\n${MX_TOLD}`,
+  },
+  {
+    title:
+      'what a change of the Group comes to for a domain with bounds of its own is told, and the domain is no part of the Group otherwise',
+    old: policy(
+      'p',
+      `{destinations: [${group('{name: x, per: [Source, Group], connections: 9}')}, ${domain('{name: x, recipientRate: 1/s}')}]}`,
+    ),
+    now: policy(
+      'p',
+      `{destinations: [${group('{name: x, per: [Source, Group], connections: 8}')}, ${domain('{name: x, recipientRate: 1/s}')}]}`,
+    ),
+    out: `Mail to g from every pool\n!  limits.x.connections  9 -> 8\n${MX_TOLD}`,
+  },
+  {
+    title:
+      'a limit that the Group takes away is told as removed for its domains too, with what they had made of it',
+    old: policy('p', `{destinations: [${group(COUNTER)}, ${domain('{name: x, connections: 3}')}]}`),
+    now: policy(
+      'p',
+      `{destinations: [${group('')}, ${domain('{name: x, connections: 3}')}]}`.replace(', limits: []', ''),
+    ),
+    out: `Mail to g from every pool\n-  limits.x  {per: [Source, Group], scope: Cluster, connections: 9}\n\nMail to d at g from every pool\n-  limits.x  {per: [Source, Group], scope: Cluster, connections: 3}\n${MX_TOLD}`,
+  },
+];
+
+for (const { title, old, now, out } of [...CHANGES, ...COMBINED]) {
   test(title, async () => {
     assert.deepEqual(await diffOf(old, now), { exitCode: 0, out, err: '' });
   });
@@ -121,7 +161,7 @@ test('programs read the same as people', async () => {
       ['a', '192.0.2.1'],
     ],
   );
-  assert.deepEqual(rest, { pools: [], destinations: [] });
+  assert.deepEqual(rest, { pools: [], destinations: [], assumptions: [] });
 });
 
 test('directories are compared as sluice run reads them, an empty one and a settings file in one included', async () => {
