@@ -16,6 +16,8 @@ import { owedBy, type TrackedGroup, type TrackedGroups } from './tracked-groups.
 
 /** Reports that are written and stored side by side: enough for one commit to serve several. */
 export const REPORTS_AT_ONCE = 16;
+/** Groups that wait for their report in memory, about a kilobyte each; of more the store alone knows until these are told. */
+export const MAX_WAITING_REPORTS = 10_000;
 /** Pause before reports are offered again to a store that did not take one, milliseconds. */
 export const REPORT_RETRY_MS = 5_000;
 /** Messages that wait for their report in memory instead of being read back from the store: so many, and no larger ones, octets. */
@@ -37,6 +39,8 @@ export interface ReportOptions {
   readonly submit?: SubmitReport;
   /** Default {@link REPORT_RETRY_MS}. */
   readonly retryMs?: number;
+  /** Default {@link MAX_WAITING_REPORTS}. */
+  readonly maxWaiting?: number;
 }
 
 export type SubmitReport = (envelope: Envelope, body: MessageBody) => Promise<AcceptRefusal | undefined>;
@@ -47,7 +51,7 @@ export interface ReportDeskParts {
   readonly tracked: TrackedGroups;
   readonly journal: OutcomeJournal;
   readonly resident: ResidentMessages;
-  readonly spool: Pick<Spool, 'read'>;
+  readonly spool: Pick<Spool, 'read' | 'replay'>;
   readonly report: DispatchReport;
   readonly clock: Clock;
   readonly draining: () => boolean;
@@ -65,6 +69,9 @@ export class ReportDesk {
   #busy = 0;
   #kept = 0;
   #pause: NodeJS.Timeout | undefined;
+  /** Some groups that owe a report are known to the store alone. */
+  #more = false;
+  #looking = false;
 
   constructor(parts: ReportDeskParts) {
     this.#parts = parts;
@@ -88,6 +95,13 @@ export class ReportDesk {
   /** What the group owes is durable: it is told as soon as may be. The message is passed where it is at hand. */
   due(tracked: TrackedGroup, message?: ResidentMessage): void {
     if (tracked.inLine) return;
+    const { maxWaiting = MAX_WAITING_REPORTS } = this.#parts.options;
+    if (this.#line.length >= maxWaiting && tracked.state?.pending.length === 0 && !tracked.reporting) {
+      // The store takes no reports for long. What is still to be sent must keep what it owes at hand, this need not.
+      this.#parts.tracked.forget(tracked);
+      this.#more = true;
+      return;
+    }
     tracked.inLine = true;
     this.#line.push(tracked);
     if (message !== undefined && this.#kept < KEPT_MESSAGES && message.bytes <= KEPT_BYTES) {
@@ -102,9 +116,13 @@ export class ReportDesk {
   }
 
   #start(): void {
+    if (this.#looking) return;
     while (this.#busy < REPORTS_AT_ONCE && this.#pause === undefined && !this.#parts.draining()) {
       const tracked = this.#line.shift();
-      if (tracked === undefined) return;
+      if (tracked === undefined) {
+        if (this.#more && this.#busy === 0) void this.#lookForMore();
+        return;
+      }
       tracked.inLine = false;
       const { message } = tracked;
       tracked.message = undefined;
@@ -125,6 +143,37 @@ export class ReportDesk {
           if (!told || owedBy(tracked).length > 0) this.due(tracked);
           this.#start();
         });
+    }
+  }
+
+  /** Takes groups that only the store knows back into the line. Nothing is told meanwhile, so what the store says holds. */
+  async #lookForMore(): Promise<void> {
+    const { journal, spool, tracked, options, report } = this.#parts;
+    const { maxWaiting = MAX_WAITING_REPORTS } = options;
+    this.#looking = true;
+    this.#more = false;
+    try {
+      await journal.drained();
+      for await (const { reference, envelope, live } of spool.replay()) {
+        for (const [group, state] of live) {
+          if (state?.owed === undefined || state.pending.length > 0) continue;
+          if (tracked.get(reference.sequence, group) !== undefined) continue;
+          if (this.#line.length >= maxWaiting) {
+            this.#more = true;
+            return;
+          }
+          const found = tracked.track(reference, group, envelope.acceptedAtMs);
+          found.state = state;
+          this.due(found);
+        }
+      }
+    } catch (error) {
+      report.storeError(error);
+      this.#more = true;
+      this.#sleep();
+    } finally {
+      this.#looking = false;
+      this.#start();
     }
   }
 

@@ -226,6 +226,21 @@ test('the process ends between storing a report and recording it: the next one d
   assert.deepEqual(told(second), [], 'no second report was stored');
 });
 
+test('the store is full for long: what is owed to thousands does not fill the memory, and is told in the end', async (context) => {
+  const { routes, home } = await hosts(context, { rcpt: answer });
+  const pod = podFor(context, { routes, reports: { ...REPORTS, retryMs: 20, maxWaiting: 3 } });
+  const recipients = Array.from({ length: 20 }, (_, index) => `gone${index}@away.example`);
+  // Stored before the store is full.
+  await Promise.all(recipients.map((recipient) => pod.send([recipient], { sender: SENDER })));
+  pod.spool.refusal = { refused: 'full', reason: 'no room' };
+  await until('all bounces are durable', () => pod.told('bounced').length === 20);
+  assert.ok(pod.dispatcher.gauges().reportsOwed < 10);
+  pod.spool.refusal = undefined;
+  await until('all reports arrive', () => home.taken.length === 20);
+  await until('the store may forget all', () => pod.spool.usage().messages === 0);
+  assert.deepEqual([...told(pod)].sort(), recipients.map((recipient) => `failed ${recipient}`).sort());
+});
+
 test('a report that no pool takes is dropped in the open, and the message with it', async (context) => {
   const { routes } = await hosts(context, { rcpt: answer });
   const pod = podFor(context, {
