@@ -17,6 +17,8 @@ export interface SluiceSetup {
   readonly directory?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly nodeOptions?: readonly string[];
+  /** Command that starts it, as `nsenter` does; its process becomes the program. */
+  readonly prefix?: readonly string[];
 }
 
 /** A running `sluice run`. */
@@ -63,7 +65,8 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
   );
 
   // The program as users start it: its first line chooses the flags, the PATH this process' Node.
-  const child = spawn(MAIN, ['run', '--config', config], {
+  const [program = MAIN, ...before] = [...(setup.prefix ?? []), MAIN];
+  const child = spawn(program, [...before, 'run', '--config', config], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
