@@ -1,4 +1,5 @@
 import { RE2JS, RE2JSSyntaxException } from 're2js';
+import { ExpressionSet } from './expression-set.ts';
 import { requiredLiterals } from './required-literals.ts';
 
 /** What is wrong with an expression. */
@@ -21,6 +22,7 @@ export interface Expression {
  */
 export class ExpressionStore {
   readonly #known = new Map<string, Expression | ExpressionProblem>();
+  readonly #sets = new Map<string, ExpressionSet>();
 
   /** RE2 syntax, unanchored, ignores case; takes linear time in the length of the text. */
   compile(text: string): Expression | ExpressionProblem {
@@ -29,6 +31,14 @@ export class ExpressionStore {
       known = compiled(text);
       this.#known.set(text, known);
     }
+    return known;
+  }
+
+  /** One set for those expressions, also where several policies have the same. */
+  setOf(expressions: readonly string[]): ExpressionSet {
+    const key = JSON.stringify(expressions);
+    const known = this.#sets.get(key) ?? new ExpressionSet(expressions);
+    this.#sets.set(key, known);
     return known;
   }
 }

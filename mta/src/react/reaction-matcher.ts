@@ -1,5 +1,6 @@
 import type { EffectiveReaction } from '@sluice/crds';
 import { type Expression, ExpressionStore } from './expression.ts';
+import { type ExpressionSet, MIN_SET_SIZE } from './expression-set.ts';
 import { foldCase } from './required-literals.ts';
 
 /** A reply of a receiver, as the delivery recorded it. */
@@ -33,6 +34,8 @@ interface Candidate {
   readonly enhanced: ReadonlySet<string> | undefined;
   readonly phases: ReadonlySet<string> | undefined;
   readonly expression: Expression | undefined;
+  /** Its place in the set of expressions without a literal; `undefined` = it has one, or has no text. */
+  readonly setIndex: number | undefined;
 }
 
 /**
@@ -49,6 +52,7 @@ export function compileReactions(
 ): CompiledReactions {
   const problems: ReactionProblem[] = [];
   const candidates: Candidate[] = [];
+  const unsearchable: string[] = [];
   for (const reaction of reactions) {
     const { codes, enhancedCodes, phases, text } = reaction.match;
     const expression = text === undefined ? undefined : expressions.compile(text);
@@ -63,9 +67,11 @@ export function compileReactions(
       enhanced: enhancedCodes && new Set(enhancedCodes),
       phases: phases && new Set(phases),
       expression,
+      setIndex: expression?.literals.length === 0 ? unsearchable.push(text ?? '') - 1 : undefined,
     });
   }
-  return { matcher: new ReactionMatcher(candidates), problems };
+  const set = unsearchable.length < MIN_SET_SIZE ? undefined : expressions.setOf(unsearchable);
+  return { matcher: new ReactionMatcher(candidates, set), problems };
 }
 
 /** Answers which reactions a reply hits. Pure but for an index by reply code, which is built as codes come. */
@@ -73,10 +79,12 @@ export class ReactionMatcher {
   readonly #candidates: readonly Candidate[];
   /** RFC 5321 §4.2 has three digits, and the delivery lets no other code through, so it stays small. */
   readonly #byCode = new Map<number, readonly Candidate[]>();
+  readonly #set: ExpressionSet | undefined;
 
   /** Use {@link compileReactions}. */
-  constructor(candidates: readonly Candidate[]) {
+  constructor(candidates: readonly Candidate[], set: ExpressionSet | undefined) {
     this.#candidates = candidates;
+    this.#set = set;
   }
 
   /**
@@ -89,9 +97,14 @@ export class ReactionMatcher {
     if (reply.code < 400) return NONE;
     let hits: EffectiveReaction[] | undefined;
     let folded: string | undefined;
-    for (const { reaction, enhanced, phases, expression } of this.#candidatesFor(reply.code)) {
+    let inSet: ReadonlySet<number> | undefined;
+    for (const { reaction, enhanced, phases, expression, setIndex } of this.#candidatesFor(reply.code)) {
       if (enhanced !== undefined && !enhanced.has(reply.enhanced)) continue;
       if (phases !== undefined && !phases.has(reply.phase)) continue;
+      if (setIndex !== undefined && this.#set !== undefined) {
+        inSet ??= this.#set.candidates(reply.text);
+        if (!inSet.has(setIndex)) continue;
+      }
       if (expression !== undefined) {
         folded ??= foldCase(reply.text);
         if (!mayMatch(expression, folded) || !expression.re2.test(reply.text)) continue;
