@@ -10,6 +10,8 @@ export {
 } from './delivery-status-request.ts';
 export type { Envelope, MessageBody } from './envelope.ts';
 export { idCheck } from './id-check.ts';
+export { Layout } from './jetstream/layout.ts';
+export { podPermissions } from './jetstream/permissions.ts';
 export { derivedMessageId, newMessageId } from './message-id.ts';
 export { type JetStreamSpoolOptions, openJetStreamSpool } from './open-jetstream-spool.ts';
 export {

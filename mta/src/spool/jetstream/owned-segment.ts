@@ -35,7 +35,7 @@ export class OwnedSegment {
 
   /** Fences the segment off from whoever had it, and reads what is in it. Rejects when NATS does not answer. */
   static async adopt(context: SpoolContext, segment: number): Promise<OwnedSegment> {
-    const { layout, client } = context;
+    const { layout } = context;
     const fence = await fenceOff(context, segment);
     const epoch = fence.sequence;
     const subject = layout.messageSubject(segment, 'spool', epoch);
@@ -50,7 +50,7 @@ export class OwnedSegment {
       to: marker.sequence,
       headersOnly: true,
     };
-    for await (const message of walkStream(client, range)) {
+    for await (const message of walkStream(context, range)) {
       const stored = await wholeForm(
         context,
         segment,
@@ -163,7 +163,7 @@ export class OwnedSegment {
     const marker = await this.#lastStored(to);
     if (marker === undefined) return;
     const range = { stream: this.#stream, filter: this.#filter, from: 1, to: marker, headersOnly: true };
-    for await (const message of walkStream(this.#context.client, range)) {
+    for await (const message of walkStream(this.#context, range)) {
       if (!this.#live.holds(message.seq, '')) continue;
       const form = storedForm(message.headers, message.data);
       const stored = await wholeForm(this.#context, this.segment, message.seq, form);
@@ -217,7 +217,7 @@ export class OwnedSegment {
     const last = await this.#context.manager.streams.getMessage(this.#stream, { last_by_subj: this.#filter });
     if (last === null || last.seq < from) return;
     const range = { stream: this.#stream, filter: this.#filter, from, to: last.seq, headersOnly: true };
-    for await (const message of walkStream(this.#context.client, range)) {
+    for await (const message of walkStream(this.#context, range)) {
       const form = storedForm(message.headers, message.data);
       const stored = await wholeForm(this.#context, this.segment, message.seq, form);
       if (stored.kind !== 'message' || !this.#appender.unknown.has(stored.envelope.id)) continue;

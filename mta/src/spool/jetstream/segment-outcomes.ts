@@ -17,10 +17,11 @@ export interface KnownOutcomes {
  * @returns by sequence of the message
  */
 export async function readOutcomes(
-  { client, layout }: SpoolContext,
+  context: SpoolContext,
   segment: number,
   to: number,
 ): Promise<Map<number, KnownOutcomes>> {
+  const { layout } = context;
   const outcomes = new Map<number, KnownOutcomes>();
   const range = {
     stream: layout.journalStream,
@@ -29,7 +30,7 @@ export async function readOutcomes(
     to,
     headersOnly: false,
   };
-  for await (const message of walkStream(client, range)) {
+  for await (const message of walkStream(context, range)) {
     const batch = decodeBatch(message.data);
     if ('unreadable' in batch)
       throw new Error(`${layout.journalSubject(segment)} at ${message.seq}: ${batch.reason}`);
