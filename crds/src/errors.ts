@@ -55,6 +55,10 @@ export const ERRORS = {
     what: 'Cannot open {file} for events: {reason}.',
     cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
   },
+  SLUICE_DKIM_KEY_FILE: {
+    what: 'The DKIM key file {file} cannot be used: {reason}.',
+    cure: 'Name another file. A key that is there is never written over: it may be published.',
+  },
   SLUICE_DKIM_KEY_UNUSABLE: {
     what: 'No DKIM key for {domain} (selector {selector}): {file}: {reason}.',
     cure: 'Put the private key there: PEM, RSA of 2048 bits or Ed25519, not encrypted, readable for the user that runs sluice. `sluice run --check` looks again.',

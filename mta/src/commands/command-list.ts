@@ -23,6 +23,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./diff.ts')).diff,
   },
   {
+    name: 'dkim',
+    summary: 'Make DKIM keys, and see what would be signed',
+    load: async () => (await import('./dkim.ts')).dkim,
+  },
+  {
     name: 'import',
     summary: "Translate another mail system's settings",
     load: async () => (await import('./import.ts')).importSettings,

@@ -153,8 +153,8 @@ test('the same domain and selector twice makes one signature', async () => {
 });
 
 test('mail of a rule without signatures, or of none, goes as it came', async () => {
-  assert.deepEqual(await sign(oneRule([]), MAIL), { kind: 'unsigned', leftOut: [] });
-  assert.deepEqual(await sign({ rules: [] }, MAIL), { kind: 'unsigned', leftOut: [] });
+  assert.deepEqual(await sign(oneRule([]), MAIL), { kind: 'unsigned', rule: 'all', leftOut: [] });
+  assert.deepEqual(await sign({ rules: [] }, MAIL), { kind: 'unsigned', rule: '', leftOut: [] });
 });
 
 const LATIN1_TEXT = fc

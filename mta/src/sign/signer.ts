@@ -28,13 +28,19 @@ export type SignResult =
   | {
       /** `fields` goes in front of the message; it holds `signatures` ≥ 1 DKIM-Signature fields. */
       readonly kind: 'signed';
+      readonly rule: string;
       readonly fields: Buffer;
       readonly signatures: number;
       /** Those whose `onMissingKey` is `SendUnsigned`. */
       readonly leftOut: readonly MissingKey[];
     }
   /** No rule asks for a signature, or only such as may be left out. */
-  | { readonly kind: 'unsigned'; readonly leftOut: readonly MissingKey[] }
+  | {
+      readonly kind: 'unsigned';
+      /** `''` = none matches. */
+      readonly rule: string;
+      readonly leftOut: readonly MissingKey[];
+    }
   | { readonly kind: 'missing-key'; readonly onMissingKey: 'Refuse' | 'Hold'; readonly missing: MissingKey }
   /** No key could ever sign it: the rule needs the author's domain, and From does not name exactly one, or a tenant, and there is none. */
   | { readonly kind: 'unsignable'; readonly reason: string };
@@ -68,7 +74,7 @@ interface Ready {
 }
 
 const NONE: readonly MissingKey[] = [];
-const UNSIGNED: SignResult = { kind: 'unsigned', leftOut: NONE };
+const UNSIGNED: SignResult = { kind: 'unsigned', rule: '', leftOut: NONE };
 
 /** @param wallMs wall time, milliseconds since 1970: `t=` and `x=` */
 export function createSigner(
@@ -88,11 +94,12 @@ export function createSigner(
       const found = await findKeys(rule, author, tenant, keys);
       if ('kind' in found) return found;
       const { ready, leftOut } = found;
-      if (ready.length === 0) return { kind: 'unsigned', leftOut };
+      if (ready.length === 0) return { kind: 'unsigned', rule: rule.name, leftOut };
       const signedAt = Math.floor(wallMs() / 1000);
       const fields = await makeFields(ready, rule.policy, section, message, signedAt);
       return {
         kind: 'signed',
+        rule: rule.name,
         fields: Buffer.from(fields.join(''), 'latin1'),
         signatures: ready.length,
         leftOut,

@@ -1,6 +1,7 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import type { DkimRuleSettings, DkimSettings, DkimSignatureSettings } from '../config/mod.ts';
+import { dnsRecord } from './dns-record.ts';
 import type { SigningKey } from './key-file.ts';
 import type { KeyFlaw } from './key-store.ts';
 
@@ -17,15 +18,6 @@ export const TEST_KEYS: Readonly<Record<string, SigningKey>> = {
 export const testKeys = {
   get: (file: string): SigningKey | KeyFlaw => TEST_KEYS[file] ?? { flaw: 'there is no such file' },
 };
-
-/** The DNS record of a test key (RFC 6376 §3.6.1, RFC 8463 §4). */
-export function dnsRecord(key: KeyObject): string {
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
-  // An Ed25519 key stands raw in the record: the last 32 octets.
-  return key.asymmetricKeyType === 'ed25519'
-    ? `v=DKIM1; k=ed25519; p=${spki.subarray(-32).toString('base64')}`
-    : `v=DKIM1; k=rsa; p=${spki.toString('base64')}`;
-}
 
 /** A signature of the rules in tests; selector and key of the same name. */
 export function signatureBy(
@@ -76,7 +68,7 @@ export async function verdicts(message: Buffer): Promise<readonly string[]> {
     // Names are `<key>._domainkey.<domain>`, whatever the domain.
     resolver: async (name: string) => {
       const key = TEST_KEYS[`/keys/${name.split('.')[0]}`];
-      return key === undefined ? [] : [[dnsRecord(key.key)]];
+      return key === undefined ? [] : [[dnsRecord(key)]];
     },
     minBitLength: 1024,
   });
