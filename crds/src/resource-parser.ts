@@ -36,36 +36,45 @@ export interface ParsedFile {
  * `{ line: 1, column: 7, field: 'kind', what: 'kind must be EgressPool or ShapingPolicy, not "EgresPool".', … }`
  */
 export function parseResources(text: string, file: string): ParsedFile {
-  const { documents, problems: fileProblems } = readYamlDocuments(text, file);
   const resources: ParsedResource[] = [];
   const rejected: RejectedResource[] = [];
-  const problems: Problem[] = [...fileProblems];
+  const problems: Problem[] = [];
   const foreign: ForeignResource[] = [];
-  const complete = fileProblems.length === 0;
-  for (const document of documents.flatMap(itemsOf)) {
-    const other = document.syntaxProblems.length > 0 ? undefined : foreignResource(document);
-    if (other !== undefined) {
-      foreign.push(other);
-      continue;
+  let complete = true;
+  for (const part of readYamlDocuments(text, file)) {
+    if ('problem' in part) {
+      problems.push(part.problem);
+      complete = false;
+    } else {
+      for (const document of itemsOf(part.document)) {
+        const read = readResource(document);
+        if ('foreign' in read) foreign.push(read.foreign);
+        else if ('resource' in read) resources.push(parsedResource(read.resource, document));
+        else {
+          problems.push(...read.problems);
+          const identity = identityOf(document.value);
+          if (identity !== undefined)
+            rejected.push({ ...identity, problems: read.problems, place: document.place });
+        }
+      }
     }
-    const read = readResource(document);
-    if ('resource' in read) {
-      const { resource } = read;
-      resources.push({ kind: resource.kind, name: resource.metadata.name, resource, place: document.place });
-      continue;
-    }
-    problems.push(...read.problems);
-    const identity = identityOf(document.value);
-    if (identity !== undefined)
-      rejected.push({ ...identity, problems: read.problems, place: document.place });
   }
   return { resources, rejected, problems, foreign, complete };
 }
 
+function parsedResource(resource: Resource, { place }: YamlDocument): ParsedResource {
+  return { kind: resource.kind, name: resource.metadata.name, resource, place };
+}
+
 function readResource(
   document: YamlDocument,
-): { readonly resource: Resource } | { readonly problems: readonly Problem[] } {
+):
+  | { readonly resource: Resource }
+  | { readonly foreign: ForeignResource }
+  | { readonly problems: readonly Problem[] } {
   if (document.syntaxProblems.length > 0) return { problems: document.syntaxProblems };
+  const foreign = foreignResource(document);
+  if (foreign !== undefined) return { foreign };
   const result = validateResource(document.value);
   return 'findings' in result ? { problems: result.findings.map(document.locate).toSorted(byPlace) } : result;
 }

@@ -1,5 +1,6 @@
 import {
   type Alias,
+  Composer,
   type Document,
   isAlias,
   isMap,
@@ -9,7 +10,7 @@ import {
   LineCounter,
   type Node,
   type Pair,
-  parseAllDocuments,
+  Parser,
   visit,
 } from 'yaml';
 import type { FieldPath } from './field-path.ts';
@@ -43,23 +44,25 @@ export interface YamlDocument {
   locate(finding: Finding): Problem;
 }
 
-/** Splits a file into documents; empty ones are left out. Never throws: what cannot be read is a problem. */
-export function readYamlDocuments(
+/**
+ * The documents of a file, one after the other; empty ones are left out. Never throws: what cannot be read is a problem, after
+ * which nothing follows. A document is made when it is asked for, so that of a large file one at a time is in memory with all its places.
+ */
+export function* readYamlDocuments(
   text: string,
   file: string,
-): { readonly documents: readonly YamlDocument[]; readonly problems: readonly Problem[] } {
+): Generator<{ readonly document: YamlDocument } | { readonly problem: Problem }> {
   const lines = new LineCounter();
-  let parsed: readonly Document[];
+  const documents = new Composer({ uniqueKeys: false }).compose(new Parser(lines.addNewLine).parse(text));
   try {
-    parsed = [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })];
+    for (const document of documents) {
+      if (isEmpty(document) && document.errors.length === 0) continue;
+      yield { document: readDocument(document, file, lines) };
+    }
   } catch (error) {
     // Nesting deeper than the parser's stack ends in a RangeError.
-    return { documents: [], problems: [tooComplex(reasonOf(error), { file, line: 1, column: 1 })] };
+    yield { problem: tooComplex(reasonOf(error), { file, line: 1, column: 1 }) };
   }
-  const documents = parsed
-    .filter((document) => !isEmpty(document) || document.errors.length > 0)
-    .map((document) => readDocument(document, file, lines));
-  return { documents, problems: [] };
 }
 
 function isEmpty(document: Document): boolean {
