@@ -47,6 +47,7 @@ say(
 const internet = await spawnInternet({ shape: DEMO_SHAPE, smtpPort: 0 });
 const sluice = await startSluice({
   spec: { dns: { servers: [`${internet.dns.address}:${internet.dns.port}`] }, smtpPort: internet.smtpPort },
+  providers: 'Enabled',
   resources: RESOURCES,
 });
 say(

@@ -13,6 +13,8 @@ export interface SluiceSetup {
   readonly spec: Readonly<Record<string, unknown>>;
   /** EgressPools and ShapingPolicies: file name → documents. */
   readonly resources: Readonly<Record<string, readonly unknown[]>>;
+  /** The provider library; default `Disabled`, so that a case says all limits that it is about. */
+  readonly providers?: 'Enabled' | 'Disabled';
   /** Directory to use instead of a new temporary one; kept when the process ends. */
   readonly directory?: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -60,7 +62,7 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
     stringify({
       apiVersion: 'sluice.email/v1alpha1',
       kind: 'MtaConfig',
-      spec: withDefaults(setup.spec, directory),
+      spec: withDefaults(setup, directory),
     }),
   );
 
@@ -96,14 +98,17 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
   };
 }
 
-function withDefaults(spec: Readonly<Record<string, unknown>>, directory: string): Record<string, unknown> {
+function withDefaults(
+  { spec, providers = 'Disabled' }: SluiceSetup,
+  directory: string,
+): Record<string, unknown> {
   return {
     listeners: {
       smtp: [{ name: 'smtp', address: '127.0.0.1:0', relayNetworks: ['127.0.0.0/8'] }],
       admin: { address: '127.0.0.1:0' },
     },
     spool: { type: 'SQLite', sqlite: { path: join(directory, 'spool.sqlite') } },
-    resources: { directory: join(directory, 'resources'), providers: 'Disabled' },
+    resources: { directory: join(directory, 'resources'), providers },
     targets: { allow: ['127.0.0.0/8'] },
     // Most senders of tests have no home: reports to them would be looked up in the world's DNS.
     dsn: { reports: 'OnRequest' },
