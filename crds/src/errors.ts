@@ -149,7 +149,7 @@ export const ERRORS = {
   },
   SLUICE_RESOURCE_CONFLICT: {
     what: '{resource}: {reason}',
-    cure: 'Keep one of the two, or give them different priorities; until then the one named in the message applies.',
+    cure: 'Keep one of the two, or give both the same name, so that one refines the other; until then the one named in the message applies.',
   },
   SLUICE_BUG: {
     what: 'Sluice itself failed: {reason}.',
