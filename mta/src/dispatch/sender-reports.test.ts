@@ -148,6 +148,28 @@ test('what expires is told with the last answer of the host', async (context) =>
   await until('the store may forget it', () => pod.spool.usage().messages === 0);
 });
 
+test('what is late first and fails in the end is told twice: once of each', async (context) => {
+  const { routes, home } = await hosts(context, { rcpt: answer });
+  const pod = podFor(context, { routes, reports: { ...REPORTS, delayedAfterMs: 200 } });
+  const wishes = asking('FAILURE,DELAY', 'NEVER');
+  await pod.send(['late@away.example', 'late2@away.example'], { ...wishes, expireAtMs: Date.now() + 1_500 });
+  await until('both reports arrive', () => home.taken.length === 2);
+  assert.deepEqual(told(pod), ['delayed late@away.example', 'failed late@away.example']);
+  assert.notEqual(pod.reported[0]?.reportId, pod.reported[1]?.reportId);
+  await until('the store may forget it', () => pod.spool.usage().messages === 0);
+});
+
+test('mail of senders who said nothing is late too where the settings say so', async (context) => {
+  const { routes, home } = await hosts(context, { rcpt: answer });
+  const rules = { ...REPORTS.rules, delayed: 'Always' } as const;
+  const pod = podFor(context, { routes, reports: { ...REPORTS, rules, delayedAfterMs: 200 } });
+  await pod.send(['late@away.example'], { sender: SENDER });
+  await pod.send(['late@away.example'], { sender: '' });
+  await pod.send(['late@away.example'], asking('FAILURE'));
+  await until('the report arrives', () => home.taken.length === 1);
+  assert.deepEqual(told(pod), ['delayed late@away.example']);
+});
+
 test('a site that is down is tried with one message; all senders that asked learn that theirs are late, once', async (context) => {
   const { routes, away, home } = await hosts(context, {});
   await away.close();

@@ -37,7 +37,9 @@ export class Transaction {
   add({ address, asked }: RcptCommand, maxRecipients: number): boolean {
     const { recipients } = this;
     if (this.#has(address)) {
-      this.#askAlso(recipients.indexOf(address), asked);
+      if (asked !== NOTHING_ASKED || this.#asked !== undefined) {
+        this.#askAlso(recipients.indexOf(address), asked);
+      }
       return true;
     }
     if (recipients.length >= maxRecipients) return false;
