@@ -54,6 +54,17 @@ export class Connection implements Deadline {
     return this.#socket !== this.#raw;
   }
 
+  /** Whether everything that the peer has said so far was heard; what it says beyond that before the next command is written answers nothing. */
+  get quiet(): boolean {
+    return this.#parser.empty;
+  }
+
+  /** Ends the connection when octets wait that no command asked for. Returns whether the next command may be written. */
+  mayGoOn(): boolean {
+    if (this.end === undefined && !this.quiet) this.reset(BEFORE_ITS_COMMAND);
+    return this.end === undefined;
+  }
+
   /** The peer has this long until it must have said something complete. */
   arm(timeoutMs: number): void {
     this.deadlineAtMs = performance.now() + timeoutMs;
@@ -65,6 +76,7 @@ export class Connection implements Deadline {
 
   /** Writes one command (without its CRLF; `undefined` = the greeting is awaited) and waits for its one reply. */
   ask(command: string | undefined, timeoutMs: number): Promise<WireReply | ConnectionEnd> {
+    if (command !== undefined) this.mayGoOn();
     if (this.end !== undefined) return Promise.resolve(this.end);
     return new Promise((resolve) => {
       const settle = (answer: WireReply | ConnectionEnd): void => {
@@ -247,4 +259,8 @@ export class Connection implements Deadline {
   }
 }
 
+const BEFORE_ITS_COMMAND: ConnectionEnd = {
+  cause: 'protocol',
+  detail: 'the peer said more than it was asked',
+};
 const CLOSED: ConnectionEnd = { cause: 'closed', detail: 'connection closed by the peer' };

@@ -82,6 +82,11 @@ export class Peer {
   async bdat(): Promise<Buffer> {
     const line = await this.hear('BDAT ');
     const bytes = Number(/^BDAT (\d+) LAST$/.exec(line)?.[1]);
+    return this.octets(bytes);
+  }
+
+  /** So many octets. */
+  async octets(bytes: number): Promise<Buffer> {
     await this.#until((buffer) => (buffer.length >= bytes ? 0 : -1));
     return this.#take(bytes);
   }

@@ -397,6 +397,7 @@ test('a peer that has heard enough in the middle of the body is believed', async
       async (peer) => {
         await peer.greet('PIPELINING', 'CHUNKING');
         await peer.talk('MAIL', '250 ok', 'RCPT', '250 ok');
+        await peer.hear('BDAT ');
         peer.socket.pause();
         peer.say('552 5.3.4 too big');
         await once(peer.socket, 'close');

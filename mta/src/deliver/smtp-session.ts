@@ -69,6 +69,7 @@ export class SmtpSession implements Session, ConnectionUser, TransactionSetting 
   send(transaction: Transaction): Promise<TransactionResult> {
     if (this.#run !== undefined) throw new Error('one transaction at a time');
     const run = new TransactionRun(this, transaction);
+    if (!this.#resetting) this.connection.mayGoOn();
     if (!this.usable) {
       run.abandon(this.connection.end ?? { cause: 'local', detail: 'the session is being closed' });
       return run.result;
@@ -102,7 +103,7 @@ export class SmtpSession implements Session, ConnectionUser, TransactionSetting 
     }
     this.#resetting = false;
     this.connection.disarm();
-    this.#run?.start();
+    if (this.connection.mayGoOn()) this.#run?.start();
   }
 
   onConnectionEnd(end: ConnectionEnd): void {
@@ -133,7 +134,7 @@ export class SmtpSession implements Session, ConnectionUser, TransactionSetting 
     if (connection.end !== undefined) return;
     connection.user = this;
     connection.disarm();
-    if (clean) return;
+    if (clean || !connection.mayGoOn()) return;
     this.#resetting = true;
     connection.arm(this.timeouts.rsetMs);
     connection.socket.write('RSET\r\n');

@@ -206,7 +206,7 @@ export class TransactionRun implements ConnectionUser {
         this.#finish(false);
         return;
       }
-      this.#writeRcpt();
+      if (!this.#writeRcpt()) return;
     }
     this.#arm();
   }
@@ -219,11 +219,13 @@ export class TransactionRun implements ConnectionUser {
     }
     this.#rcpt = this.#nextRecipient(this.#rcpt + 1);
     if (this.#rcpt < this.#results.length) {
-      if (!this.#setting.capabilities.pipelining) this.#writeRcpt();
+      if (!this.#setting.capabilities.pipelining && !this.#writeRcpt()) return;
     } else if (this.#eager) {
       this.#expect = 'FinalDot';
     } else if (this.#hopeless() && !this.#dataIsUnderWay()) {
       this.#finish(false);
+      return;
+    } else if (!this.#dataIsUnderWay() && !this.#setting.connection.mayGoOn()) {
       return;
     } else if (this.#setting.capabilities.chunking) {
       this.#setting.pipeliningWorks = true;
@@ -243,6 +245,7 @@ export class TransactionRun implements ConnectionUser {
       this.#finish(false);
       return;
     }
+    if (!this.#setting.connection.mayGoOn()) return;
     this.#expect = 'FinalDot';
     if (this.#hopeless()) {
       // RFC 2920 §3.1: DATA was sent ahead and the peer took it although no recipient is left: end it with nothing in it.
@@ -307,9 +310,12 @@ export class TransactionRun implements ConnectionUser {
     this.#bodySent = writer.done;
   }
 
-  #writeRcpt(): void {
+  /** `false` = the peer had answered already, whatever that was an answer to: the session is over. */
+  #writeRcpt(): boolean {
     const { connection, capabilities } = this.#setting;
+    if (!connection.mayGoOn()) return false;
     connection.socket.write(rcptCommand(this.#transaction, this.#rcpt, capabilities));
+    return true;
   }
 
   #nextRecipient(from: number): number {
