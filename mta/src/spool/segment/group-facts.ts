@@ -34,10 +34,10 @@ export interface LiveGroup {
   readonly awaited: boolean;
   /** Ended its owners too often: it is not sent. */
   readonly held: boolean;
-  /** Its `inflight` record must be durable before it is sent: it may be what ended the last owner. */
-  readonly suspected: boolean;
+  /** Above 0 its `inflight` record must be durable before it is sent: it may be what ended the last owner. */
+  readonly uncleanEnds: number;
 }
 
 export function liveGroup({ state, awaited, uncleanEnds }: GroupFacts): LiveGroup {
-  return { state, awaited, held: uncleanEnds >= POISON_UNCLEAN_ENDS, suspected: uncleanEnds > 0 };
+  return { state, awaited, held: uncleanEnds >= POISON_UNCLEAN_ENDS, uncleanEnds };
 }

@@ -76,7 +76,7 @@ describe('the state of a segment', () => {
       state: undefined,
       awaited: false,
       held: false,
-      suspected: false,
+      uncleanEnds: 0,
     });
     assert.deepEqual(state.endReplay(), { revived: [], missing: 0 });
     assert.equal(state.messages, 2);
@@ -169,7 +169,7 @@ describe('the state of a segment', () => {
       const state = journal.read();
       const live = onlyGroup(state, place(1));
       assert.equal(live?.held, false);
-      assert.equal(live?.suspected, end > 0);
+      assert.equal(live?.uncleanEnds, end);
       journal.write(undefined, session, inflight(place(1), end), inflight(place(2), Math.max(0, end - 1)));
       if (end === 0) journal.write(undefined, session, deferred(place(2)));
     }
@@ -206,7 +206,7 @@ describe('the state of a segment', () => {
     journal.write(undefined, THIRD, { kind: 'settled', epoch: first });
     const settled = onlyGroup(journal.read(), place(2));
     assert.equal(settled?.awaited, false);
-    assert.equal(settled?.suspected, true);
+    assert.equal(settled?.uncleanEnds, 1);
   });
 
   test('the journal can be cut at any batch once what it held was said again', () => {

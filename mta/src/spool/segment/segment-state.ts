@@ -10,6 +10,8 @@ import { NO_ROW, type Row } from './place-table.ts';
 export interface Ownership {
   readonly session: string;
   readonly epoch: number;
+  /** {@link JournalBatch.number} of its fence; 0 = the fence is purged. */
+  readonly fenceNumber: number;
   /** It gave the segment up: anybody may take it. */
   readonly released: boolean;
 }
@@ -100,6 +102,7 @@ export class SegmentState {
     this.#owner = {
       session: batch.session,
       epoch: isFence ? sequence : batch.epoch,
+      fenceNumber: isFence ? batch.number : before?.epoch === batch.epoch ? before.fenceNumber : 0,
       released: !isFence && before?.released === true && before.epoch === batch.epoch,
     };
     this.#lastSequence = sequence;

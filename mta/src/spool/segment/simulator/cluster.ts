@@ -1,0 +1,166 @@
+import type { JournalBatch } from '../journal-record.ts';
+import type { Store } from '../place.ts';
+import { Agenda } from './agenda.ts';
+import type { Judge } from './judge.ts';
+import { Random } from './random.ts';
+import { SimulatedStream } from './stream.ts';
+
+/** What lies in SPOOL and DEFER: a message, or a marker (no groups). */
+export interface SimulatedMessage {
+  readonly id: string;
+  readonly groups: number;
+}
+
+/** The value of a session's key, as all pods see it a little later. */
+export interface SessionValue {
+  readonly session: string;
+  readonly renewals: number;
+  readonly sentAtMs: number;
+  readonly segments: readonly number[];
+  readonly ended: boolean;
+}
+
+/** How often the network fails; probabilities per request. */
+export interface NetworkTroubles {
+  readonly lostRequest: number;
+  readonly lostAnswer: number;
+  readonly duplicated: number;
+  /** A request that takes up to `slowMs` instead of milliseconds. */
+  readonly slow: number;
+  readonly slowMs: number;
+  /** A read from a replica that is behind. */
+  readonly stale: number;
+  readonly staleMs: number;
+}
+
+/** A client's end of the network: whether something reaches it now, and how it is told. */
+export interface NetworkClient {
+  readonly name: string;
+  /** Runs when the process runs: at once, after its pause, never after its death. */
+  run(work: () => void): void;
+  readonly session: string;
+}
+
+export const CALM: NetworkTroubles = {
+  lostRequest: 0,
+  lostAnswer: 0,
+  duplicated: 0,
+  slow: 0,
+  slowMs: 0,
+  stale: 0,
+  staleMs: 0,
+};
+
+/** A simulated JetStream, the bucket of sessions, and the network to them. */
+export class Cluster {
+  readonly agenda = new Agenda();
+  readonly random: Random;
+  readonly stores: Readonly<Record<Store, SimulatedStream<SimulatedMessage>>> = {
+    spool: new SimulatedStream(),
+    defer: new SimulatedStream(),
+  };
+  readonly journal = new SimulatedStream<JournalBatch>();
+  readonly judge: Judge;
+  troubles: NetworkTroubles = CALM;
+  isDown = false;
+  isReadOnly = false;
+  readonly partitioned = new Set<string>();
+  /** Messages that end whoever sends them. */
+  readonly poison = new Set<string>();
+  readonly #watchers = new Map<string, { client: NetworkClient; receive: (value: SessionValue) => void }>();
+  readonly #sessions = new Map<string, SessionValue>();
+
+  constructor(seed: number, judge: Judge) {
+    this.random = new Random(seed);
+    this.judge = judge;
+  }
+
+  get nowMs(): number {
+    return this.agenda.nowMs;
+  }
+
+  isReachable(name: string): boolean {
+    return !this.isDown && !this.partitioned.has(name);
+  }
+
+  /** One request: `execute` at the server, then `answer` at the client, or `timedOut` there. */
+  request<Answer>(
+    client: NetworkClient,
+    execute: () => Answer,
+    answer: (result: Answer) => void,
+    timeoutMs: number,
+    timedOut: () => void,
+  ): void {
+    const { random, troubles, agenda } = this;
+    const { session } = client;
+    let isOpen = true;
+    agenda.after(timeoutMs, () =>
+      client.run(() => {
+        if (!isOpen || client.session !== session) return;
+        isOpen = false;
+        timedOut();
+      }),
+    );
+    const copies = random.chance(troubles.duplicated) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      if (!this.isReachable(client.name) || random.chance(troubles.lostRequest)) continue;
+      agenda.after(this.#delayMs(), () => {
+        if (this.isDown) return;
+        const result = execute();
+        if (!this.isReachable(client.name) || random.chance(troubles.lostAnswer)) return;
+        agenda.after(this.#delayMs(), () =>
+          client.run(() => {
+            if (!isOpen || client.session !== session) return;
+            isOpen = false;
+            answer(result);
+          }),
+        );
+      });
+    }
+  }
+
+  /** How far the replica is behind that serves a read. */
+  lagMs(): number {
+    return this.random.chance(this.troubles.stale) ? this.random.between(0, this.troubles.staleMs) : 0;
+  }
+
+  watch(client: NetworkClient, receive: (value: SessionValue) => void): void {
+    this.#watchers.set(client.name, { client, receive });
+    for (const value of this.#sessions.values()) this.#tell(client, receive, value);
+  }
+
+  unwatch(name: string): void {
+    this.#watchers.delete(name);
+  }
+
+  renew(value: SessionValue): void {
+    const before = this.#sessions.get(value.session);
+    if (before !== undefined && before.renewals >= value.renewals) return;
+    this.#sessions.set(value.session, value);
+    for (const { client, receive } of this.#watchers.values()) this.#tell(client, receive, value);
+  }
+
+  /** The watches of clients that were cut off are told what they missed. */
+  reconnected(client: NetworkClient): void {
+    const watcher = this.#watchers.get(client.name);
+    if (watcher === undefined) return;
+    for (const value of this.#sessions.values()) this.#tell(client, watcher.receive, value);
+  }
+
+  #tell(client: NetworkClient, receive: (value: SessionValue) => void, value: SessionValue): void {
+    if (!this.isReachable(client.name)) return;
+    const { session } = client;
+    // One watch is one connection: in order. The same delay for all keeps it.
+    this.agenda.after(5, () => {
+      if (!this.isReachable(client.name)) return;
+      client.run(() => {
+        if (client.session === session) receive(value);
+      });
+    });
+  }
+
+  #delayMs(): number {
+    const { random, troubles } = this;
+    return random.chance(troubles.slow) ? random.between(0, troubles.slowMs) : random.between(0.5, 4);
+  }
+}
