@@ -24,7 +24,7 @@ export function partialSupport(resource: Resource): readonly Remark[] {
   return sentences.map((sentence) => ({ reason: 'PartiallySupported', sentence }));
 }
 
-/** Fields of a resource that this version does not carry out yet: `spec.urgency: High`, `spec.default.reactions`. */
+/** Fields of a resource that this version does not carry out yet: `spec.urgency: High`, `spec.default.session.tls.dane`. */
 export function unsupportedFields(resource: Resource): ReadonlySet<string> {
   return new Set(resource.kind === 'EgressPool' ? poolFields(resource) : policyFields(resource));
 }
@@ -56,7 +56,6 @@ function* layerFields(layer: LayerSpec | undefined, path: string): Generator<str
   const tls = layer?.session?.tls;
   if (tls?.mtaSTS === 'Enabled') yield `${path}.session.tls.mtaSTS`;
   if (tls?.dane === 'Enabled') yield `${path}.session.tls.dane`;
-  if (layer?.reactions !== undefined) yield `${path}.reactions`;
 }
 
 function listed(names: readonly string[]): string {

@@ -8,6 +8,8 @@ const eventSchema = z.object({
   id: z.string(),
   recipients: z.array(z.string()),
   source: z.string().default(''),
+  reaction: z.string().default(''),
+  directives: z.array(z.string()).default([]),
   reply: z.object({ code: z.number(), enhanced: z.string(), text: z.string() }).exactOptional(),
 });
 

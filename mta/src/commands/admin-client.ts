@@ -1,6 +1,13 @@
 import { SluiceError } from '@sluice/crds';
 import { z } from 'zod';
 import { LISTING_KEYS, type ListingFilter, type ListingKey, type ListingRow } from '../dispatch/mod.ts';
+import {
+  type Directive,
+  type DirectiveEffect,
+  type DirectiveType,
+  directiveSchema,
+  type Selector,
+} from '../react/mod.ts';
 
 /** An MTA that says nothing for so long is reported as unreachable, milliseconds. */
 export const ADMIN_TIMEOUT_MS = 10_000;
@@ -37,6 +44,70 @@ export interface FetchedListing {
   readonly left: number;
 }
 
+/** `127.0.0.1:9025` or a whole URL. */
+function adminUrl(admin: string, path: string): URL {
+  return new URL(`${/^https?:/.test(admin) ? admin : `http://${admin}`}${path}`);
+}
+
+/** One request to an MTA, its JSON answer as the schema has it. */
+async function ask<T>(url: URL, schema: z.ZodType<T>, init: RequestInit = {}): Promise<T> {
+  try {
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`it answers ${response.status} ${await response.text()}`);
+    return schema.parse(await response.json());
+  } catch (error) {
+    throw new SluiceError(
+      'SLUICE_ADMIN_UNREACHABLE',
+      { url: url.origin, reason: reasonOf(error) },
+      {},
+      error,
+    );
+  }
+}
+
+const chosen = z.object({ groups: count, recipients: count });
+const listed = z.object({ directives: z.array(directiveSchema) });
+const ordered = z.object({ directive: directiveSchema, chosen, dryRun: z.boolean() });
+const removed = z.object({ directives: z.array(directiveSchema), dryRun: z.boolean() });
+
+export type OrderedDirective = z.infer<typeof ordered>;
+
+/** The directives in force at an MTA. */
+export async function fetchDirectives(admin: string): Promise<readonly Directive[]> {
+  return (await ask(adminUrl(admin, '/directives'), listed)).directives;
+}
+
+/** Puts a directive in force, or with `dryRun` only counts what it would touch. */
+export function orderDirective(
+  admin: string,
+  order: {
+    readonly effect: DirectiveEffect;
+    readonly selector: Selector;
+    readonly reason: string;
+    readonly forMs: number;
+    readonly dryRun: boolean;
+  },
+): Promise<OrderedDirective> {
+  return ask(adminUrl(admin, '/directives'), ordered, jsonRequest('POST', order));
+}
+
+/** Takes back the directives of these types whose selector has all of these values; resolves with them. */
+export async function removeDirectives(
+  admin: string,
+  removal: {
+    readonly types: readonly DirectiveType[];
+    readonly selector: Readonly<Record<string, string>>;
+    readonly limitName?: string;
+    readonly dryRun: boolean;
+  },
+): Promise<readonly Directive[]> {
+  return (await ask(adminUrl(admin, '/directives'), removed, jsonRequest('DELETE', removal))).directives;
+}
+
+function jsonRequest(method: string, body: unknown): RequestInit {
+  return { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
 /**
  * Asks an MTA for its queue.
  *
@@ -49,21 +120,10 @@ export async function fetchListing(
   by: ListingKey,
   filter: ListingFilter,
 ): Promise<FetchedListing> {
-  const url = new URL(`${/^https?:/.test(admin) ? admin : `http://${admin}`}/queue/list`);
+  const url = adminUrl(admin, '/queue/list');
   url.search = new URLSearchParams({ by, limit: String(MAX_ROWS), ...filter }).toString();
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS) });
-    if (!response.ok) throw new Error(`it answers ${response.status} ${await response.text()}`);
-    const { rows, total } = listingSchema.parse(await response.json());
-    return { rows, left: total - rows.length };
-  } catch (error) {
-    throw new SluiceError(
-      'SLUICE_ADMIN_UNREACHABLE',
-      { url: url.origin, reason: reasonOf(error) },
-      {},
-      error,
-    );
-  }
+  const { rows, total } = await ask(url, listingSchema);
+  return { rows, left: total - rows.length };
 }
 
 /** `fetch` hides what happened in the cause. */

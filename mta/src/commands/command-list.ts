@@ -43,6 +43,41 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./proxy.ts')).proxy,
   },
   {
+    name: 'suspend',
+    summary: 'Send nothing for a while',
+    load: async () => (await import('./directives.ts')).suspend,
+  },
+  {
+    name: 'resume',
+    summary: 'End suspensions, those by reactions too',
+    load: async () => (await import('./directives.ts')).resume,
+  },
+  {
+    name: 'hold',
+    summary: 'Keep mail where it is',
+    load: async () => (await import('./directives.ts')).hold,
+  },
+  {
+    name: 'release',
+    summary: 'Let held mail go, and end bounces',
+    load: async () => (await import('./directives.ts')).release,
+  },
+  {
+    name: 'bounce',
+    summary: 'Return mail as undeliverable',
+    load: async () => (await import('./directives.ts')).bounce,
+  },
+  {
+    name: 'override',
+    summary: "Set a limit's bounds for a while",
+    load: async () => (await import('./directives.ts')).override,
+  },
+  {
+    name: 'directives',
+    summary: 'List what is suspended, held, bounced or overridden',
+    load: async () => (await import('./directives.ts')).directives,
+  },
+  {
     name: 'sink',
     summary: 'Run a host that takes mail as a provider does',
     load: async () => (await import('./sink.ts')).sink,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import {
   type HostPort,
   type Logger,
@@ -26,6 +27,7 @@ import {
 } from '../dispatch/mod.ts';
 import { createDial, proxyAddresses } from '../egress/mod.ts';
 import { type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
+import { openFileDirectiveStore } from '../react/mod.ts';
 import { createEventSink, createMetrics } from '../report/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
@@ -36,6 +38,9 @@ import { openPodSpool } from './pod-spool.ts';
 import { createSigning } from './signing.ts';
 import { createSubmit } from './submit.ts';
 import { Tenants } from './tenants.ts';
+
+/** Beside the spool: what is suspended, held, bounced or overridden. */
+const DIRECTIVES_FILE = 'directives.json';
 
 /** A running MTA: everything between an SMTP client and the hosts that take its mail. */
 export interface Pod {
@@ -89,6 +94,12 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     nowMs: () => performance.now(),
   });
   const signing = createSigning(settings.dkim, metrics, logger);
+  const directives = await openFileDirectiveStore({
+    ...(lastGoodFile !== undefined && { path: join(dirname(lastGoodFile), DIRECTIVES_FILE) }),
+    nowMs: () => monotonicWallClock.nowMs(),
+    onError: (what, error) =>
+      logger.error({ reason: error instanceof Error ? error.message : String(error) }, what),
+  });
   const dispatcher = new Dispatcher({
     config: resources.state.config,
     spool,
@@ -101,6 +112,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     dial: (source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal),
     ...(signing === undefined ? {} : { signing }),
     report: reporter,
+    directives,
     clock: monotonicWallClock,
     random: Math.random,
     tenantLabels: (tenant) => tenants.labels(tenant),
@@ -158,6 +170,8 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     spool: () => spool.usage(),
     config: () => resources.state,
     eventsDropped: () => events.dropped,
+    directives: () =>
+      directives.set.directives.map(({ effect, origin }) => ({ effect: effect.type, origin })),
   });
   const admin = await startAdminServer({
     address: settings.adminAddress,
@@ -172,6 +186,11 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     metrics,
     queue: (limit) => dispatcher.view(limit),
     listing: (by, filter) => dispatcher.listing(by, filter),
+    directives: {
+      store: directives,
+      chosenBy: (selector) => dispatcher.chosenBy(selector),
+      nowMs: () => monotonicWallClock.nowMs(),
+    },
     logger,
   });
   logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
@@ -190,6 +209,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
       router.close();
       resources.close();
       await spool.close();
+      await directives.close();
       await events.close();
       await admin.close();
       metrics.close();

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { groupsIn, type ListingFilter, type ListingRow, mergeListings } from '../dispatch/mod.ts';
 import { fetchListing } from './admin-client.ts';
 import { ageText } from './age-text.ts';
+import { DEFAULT_ADMIN } from './directive-flags.ts';
 import { textTable } from './text-table.ts';
 
 const BY = { lane: 'Lane', tenant: 'Tenant', domain: 'Domain' } as const;
@@ -12,7 +13,6 @@ interface ListFlags extends ListingFilter {
   readonly admin: readonly string[];
 }
 
-const DEFAULT_ADMIN = '127.0.0.1:9025';
 const DEFAULT_ROWS = 50;
 
 /** Adds `sluice queue`: what is queued. */

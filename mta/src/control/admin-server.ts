@@ -8,6 +8,7 @@ import {
   type ListingRow,
   type QueueView,
 } from '../dispatch/mod.ts';
+import { addDirectiveRoutes, type DirectiveRoutes } from './directive-routes.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
 
 /** Lanes that `GET /queue` shows unless `?limit=` asks for another number. */
@@ -35,6 +36,8 @@ export interface AdminServerOptions {
   readonly queue?: (limit: number) => QueueView;
   /** What is queued, by lane, tenant or domain; most recipient groups first. */
   readonly listing?: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
+  /** Absent = this process obeys none. */
+  readonly directives?: DirectiveRoutes;
   readonly logger: Logger;
 }
 
@@ -45,7 +48,7 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/queue` and `/queue/list`.
+ * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/queue`, `/queue/list` and `/directives`.
  *
  * @throws {SluiceError} `SLUICE_LISTEN_FAILED`
  */
@@ -58,6 +61,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     ajv: { customOptions: { removeAdditional: false } },
   });
   addRoutes(server, options);
+  if (options.directives !== undefined) addDirectiveRoutes(server, options.directives);
   server.setErrorHandler((error, request, reply) => {
     const statusCode = hasStatus(error) ? error.statusCode : 500;
     const message = error instanceof Error ? error.message : String(error);

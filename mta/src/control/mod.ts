@@ -7,4 +7,5 @@ export {
   startAdminServer,
 } from './admin-server.ts';
 export { configurationCheck, drainingCheck, listenerCheck, spoolCheck } from './checks.ts';
+export type { ChosenMail, DirectiveRoutes } from './directive-routes.ts';
 export { type CheckResult, type Readiness, type ReadinessCheck, readiness } from './readiness.ts';

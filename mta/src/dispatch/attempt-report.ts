@@ -1,5 +1,6 @@
-import type { SourceConfig } from '@sluice/crds';
+import type { Facts, SourceConfig } from '@sluice/crds';
 import type { Phase, SessionTls } from '../deliver/mod.ts';
+import type { Judgement } from '../react/mod.ts';
 import type { Envelope, OwedReport, Reply } from '../spool/mod.ts';
 
 /** Where an attempt went; names as in events. */
@@ -42,12 +43,24 @@ export interface SenderReport {
   readonly nowMs: number;
 }
 
+/** A reply hit reactions of the policy. */
+export interface ReactionReport extends Judgement {
+  readonly reply: Reply;
+  readonly phase: string;
+  /** Where it came: pool, source, site, …. */
+  readonly facts: Facts;
+  /** The message that it speaks of; absent = it came before one was offered. */
+  readonly envelope: Envelope | undefined;
+  readonly nowMs: number;
+}
+
 /** Whom the dispatcher tells what happened. Called after the outcome is durable (`deferred`: before). */
 export interface DispatchReport {
   accepted(envelope: Envelope): void;
   outcome(report: OutcomeReport): void;
   /** Time from MAIL to the last reply. */
   transaction(durationMs: number): void;
+  reacted(report: ReactionReport): void;
   /** Mail waits for this limit. */
   limitWaited(limitName: string): void;
   connection(event: 'opened' | 'failed' | 'closed', place: ConnectionPlace): void;

@@ -9,6 +9,7 @@ import type { Destination } from './destinations.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import type { SignedNow } from './held-mail.ts';
 import type { LaneSource } from './lane-source.ts';
+import type { Consequence } from './reaction-desk.ts';
 import type { ResidentMessage } from './resident-messages.ts';
 import { type Attempt, settle, settleAll, settleExpired } from './settle.ts';
 
@@ -26,6 +27,14 @@ export interface Setback {
   readonly reply: Reply;
   /** The peer ended the session in its first transaction, and no recipient has a final answer: it refuses mail as such. */
   readonly refusal?: SessionFailure;
+}
+
+/** A connection that came to nothing, and what reactions make of it. */
+export interface FailedConnection {
+  readonly destination: Destination | undefined;
+  readonly source: LaneSource | undefined;
+  readonly failure: SessionFailure | NoRoute;
+  readonly consequence: Consequence | undefined;
 }
 
 /** Pause before a message is asked for again from a store that could not be read, milliseconds. */
@@ -141,6 +150,16 @@ export async function attemptEntry(
     mxAddress: target.address.address,
     ...(session.smtp.tls === undefined ? {} : { tls: session.smtp.tls }),
   };
+  const failed = result.recipients.find((recipient) => recipient.status !== 'delivered');
+  const judged =
+    failed === undefined
+      ? { result }
+      : context.reactions.ofTransaction(
+          result,
+          unit.facts(source, target.host.name),
+          unit.destination.policy,
+          envelope,
+        );
   settle(
     context,
     {
@@ -153,10 +172,10 @@ export async function attemptEntry(
       untried: loaded.untried.length <= atMost ? [] : loaded.untried.slice(atMost),
       deferredBefore: loaded.deferred,
       passedOn: session.smtp.dsn,
+      ...(judged.retryAfterMs === undefined ? {} : { retryAfterMs: judged.retryAfterMs }),
     },
-    result,
+    judged.result,
   );
-  const failed = result.recipients.find((recipient) => recipient.status !== 'delivered');
   if (failed === undefined) return undefined;
   const refused =
     session.carried === 1 &&
@@ -191,9 +210,7 @@ export async function failEntry(
   context: DispatchContext,
   entry: Entry,
   key: UnitKey,
-  destination: Destination | undefined,
-  laneSource: LaneSource | undefined,
-  failure: SessionFailure | NoRoute,
+  { destination, source: laneSource, failure, consequence }: FailedConnection,
 ): Promise<void> {
   const loaded = await loadEntry(context, entry);
   if (loaded === 'gone') return;
@@ -220,10 +237,13 @@ export async function failEntry(
     deferredBefore: loaded.deferred,
     passedOn: false,
   };
-  const permanent = noRoute ? failure.kind === 'permanent' : failure.permanent;
+  const permanent =
+    consequence?.bounce === true || (noRoute ? failure.kind === 'permanent' : failure.permanent);
   settleAll(
     context,
-    attempt,
+    consequence?.retryAfterMs === undefined
+      ? attempt
+      : { ...attempt, retryAfterMs: consequence.retryAfterMs },
     permanent ? 'permanent' : 'transient',
     noRoute ? 'Connect' : failure.phase,
     failure.reply,

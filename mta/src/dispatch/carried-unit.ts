@@ -18,6 +18,9 @@ export class CarriedUnit implements Waiter {
   /** Wall time of acceptance of the entry that is offered now. */
   since = 0;
   readonly wake: () => void;
+  /** Names of sources whose limit for this unit is exhausted; emptied when it is woken. */
+  readonly refusedFor = new Set<string>();
+  readonly #suspended = new Map<string, boolean>();
   readonly #context: DispatchContext;
   readonly #keys: Map<string, AttemptKeys>;
 
@@ -35,7 +38,10 @@ export class CarriedUnit implements Waiter {
     this.generation = generation;
     this.priority = context.classPriority(key.class);
     this.#context = context;
-    this.wake = wake;
+    this.wake = () => {
+      this.refusedFor.clear();
+      wake();
+    };
     // Units come and go with every message of a quiet destination; what was resolved for their kind of traffic stays.
     const traffic = `${key.tenant}\n${key.campaign}\n${key.class}`;
     const known = destination.keys.get(traffic);
@@ -48,7 +54,14 @@ export class CarriedUnit implements Waiter {
     const id = `${source.name}\n${mxHost}`;
     const known = this.#keys.get(id);
     if (known !== undefined) return known;
-    const keys = this.#resolve({
+    const keys = this.#resolve(this.facts(source, mxHost));
+    this.#keys.set(id, keys);
+    return keys;
+  }
+
+  /** What limits, reactions and directives are asked with. `mxHost` `''` = not chosen yet. */
+  facts(source: SourceConfig, mxHost: string): Facts {
+    return {
       pool: this.key.pool,
       sourceAddress: source.address,
       sourceName: source.name,
@@ -61,18 +74,34 @@ export class CarriedUnit implements Waiter {
       tenantLabels: this.#context.tenantLabels(this.key.tenant),
       campaign: this.key.campaign,
       class: this.key.class,
-    });
-    this.#keys.set(id, keys);
-    return keys;
+    };
+  }
+
+  /** A directive says that nothing of this unit leaves from this source for now. */
+  suspends(source: SourceConfig): boolean {
+    const { directives } = this.generation;
+    if (directives.directives.length === 0) return false;
+    let suspended = this.#suspended.get(source.name);
+    if (suspended === undefined) {
+      suspended = directives.find('Suspend', this.facts(source, '')) !== undefined;
+      this.#suspended.set(source.name, suspended);
+    }
+    return suspended;
+  }
+
+  /** This source cannot carry the unit now, although it carries others: a directive or a limit of its own says so. */
+  barredFrom(source: SourceConfig): boolean {
+    return this.refusedFor.has(source.name) || this.suspends(source);
   }
   #resolve(facts: Facts): AttemptKeys {
-    const { config, number } = this.generation;
-    const own = attemptKeys(this.destination.policy.limits, facts, number);
+    const { config, number, directives } = this.generation;
+    const own = attemptKeys(this.destination.policy.limits, facts, number, directives);
     if (facts.mxHost === '') return own;
     // Without a domain nothing but the host's name decides.
     const { group, limits } = effectivePolicy(config, facts.pool, '', [facts.mxHost]);
     if (group === '' || group === facts.group) return own;
     // Seen from that Group the host is a site of its own.
-    return withHostLimits(own, attemptKeys(limits, { ...facts, group, site: facts.mxHost }, number));
+    const ofHost = { ...facts, group, site: facts.mxHost };
+    return withHostLimits(own, attemptKeys(limits, ofHost, number, directives));
   }
 }

@@ -40,6 +40,11 @@ export async function openConnection(
         failure ??= target;
         break;
       }
+      if (suspendedHost(unit, laneSource, target.host.name)) {
+        // Until the directives are others: then whatever the source waits for is forgotten.
+        laneSource.connectionBlocked = true;
+        continue;
+      }
       const { host: hostKeys } = unit.keys(laneSource.source, target.host.name);
       if (hostKeys.keys.length > 0) {
         hostWaiter ??= laneSource.takeHostWaiter();
@@ -80,6 +85,13 @@ export async function openConnection(
     }
     if (hostWaiter !== undefined && opening.kind !== 'waits') laneSource.dropHostWaiter(hostWaiter);
   }
+}
+
+/** A directive says that nothing goes to this host for now: the next one may take it. */
+function suspendedHost(unit: CarriedUnit, { source }: LaneSource, host: string): boolean {
+  const { directives } = unit.generation;
+  if (directives.directives.length === 0) return false;
+  return directives.find('Suspend', unit.facts(source, host)) !== undefined;
 }
 
 function openSession(

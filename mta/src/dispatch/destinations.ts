@@ -17,6 +17,15 @@ export interface Destination {
   readonly keys: Map<string, Map<string, AttemptKeys>>;
 }
 
+/** Between the site and its TLS in the name of a lane; no host name has it. */
+const SUFFIX = ';tls=';
+
+/** The site in the name of a lane. */
+export function siteOf(laneSite: string): string {
+  const at = laneSite.indexOf(SUFFIX);
+  return at < 0 ? laneSite : laneSite.slice(0, at);
+}
+
 const MAX_REMEMBERED = 200_000;
 
 /** Destinations of one configuration; derived anew when the configuration or the domain's MX changes. */
@@ -52,5 +61,5 @@ export class Destinations {
 /** Example: `;tls=Verify;certificate=partners`; empty for plain opportunistic TLS. */
 function laneSuffix({ level, clientCertificateName }: SessionOptions['tls']): string {
   const certificate = clientCertificateName === undefined ? '' : `;certificate=${clientCertificateName}`;
-  return level === 'Opportunistic' && certificate === '' ? '' : `;tls=${level}${certificate}`;
+  return level === 'Opportunistic' && certificate === '' ? '' : `${SUFFIX}${level}${certificate}`;
 }

@@ -13,6 +13,7 @@ import type { LastReplies } from './last-replies.ts';
 import type { OutcomeJournal } from './outcome-journal.ts';
 import type { PartialGroups } from './partial-groups.ts';
 import type { TenantLabels } from './pool-choice.ts';
+import type { ReactionDesk } from './reaction-desk.ts';
 import type { ReportDesk, ReportOptions } from './report-desk.ts';
 import type { ResidentMessages } from './resident-messages.ts';
 import type { TrackedGroups } from './tracked-groups.ts';
@@ -45,6 +46,7 @@ export interface DispatchContext {
     signal: AbortSignal,
   ) => Promise<Socket>;
   readonly report: DispatchReport;
+  readonly reactions: ReactionDesk;
   readonly tenantLabels: TenantLabels;
   readonly classPriority: (name: string) => number;
   /** Retry of mail whose route is not known: what policies say for its domain without an MX. */

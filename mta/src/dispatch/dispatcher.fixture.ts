@@ -6,10 +6,11 @@ import { createDial } from '../egress/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
 import { type Envelope, newMessageId } from '../spool/mod.ts';
-import type { OutcomeReport, SenderReport } from './attempt-report.ts';
+import type { OutcomeReport, ReactionReport, SenderReport } from './attempt-report.ts';
 import { monotonicWallClock } from './clock.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { MemoryDirectives } from './memory-directives.fixture.ts';
 import { MemorySpool } from './memory-spool.fixture.ts';
 import type { ReportOptions } from './report-desk.ts';
 
@@ -74,6 +75,8 @@ export class TestPod {
   readonly spool: MemorySpool;
   readonly dispatcher: Dispatcher;
   readonly outcomes: OutcomeReport[] = [];
+  readonly reactions: ReactionReport[] = [];
+  readonly directives = new MemoryDirectives();
   readonly faults: unknown[] = [];
   readonly storeErrors: unknown[] = [];
   readonly brokenSources: string[] = [];
@@ -115,6 +118,7 @@ export class TestPod {
         outcome: (report) => this.outcomes.push(report),
         transaction: () => {},
         limitWaited: () => {},
+        reacted: (report) => this.reactions.push(report),
         connection: (what) => {
           if (what === 'opened') this.opened++;
         },
@@ -127,6 +131,7 @@ export class TestPod {
         storeError: (error) => this.storeErrors.push(error),
         fault: (error) => this.faults.push(error),
       },
+      directives: this.directives,
       clock: monotonicWallClock,
       random: Math.random,
       tenantLabels: () => ({}),

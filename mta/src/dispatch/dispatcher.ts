@@ -1,6 +1,7 @@
 import { DEFAULT_RETRY, type EgressConfig, effectivePolicy } from '@sluice/crds';
 import { DESTROY_GRACE_MS } from '../deliver/mod.ts';
 import { createQueue, type NewEntry } from '../queue/mod.ts';
+import { type Directive, type DirectiveStore, type Selector, selects } from '../react/mod.ts';
 import { isReport, type QueueGauges } from '../report/mod.ts';
 import type { Router } from '../route/mod.ts';
 import type { LimitKey, Shaper } from '../shape/mod.ts';
@@ -20,12 +21,13 @@ import type { DispatchReport } from './attempt-report.ts';
 import type { Clock } from './clock.ts';
 import { DelayWatch } from './delay-watch.ts';
 import type { DispatchContext } from './dispatch-context.ts';
-import { type Generation, newGeneration } from './generation.ts';
+import { type Generation, newGeneration, withDirectives } from './generation.ts';
 import { HeldMail, type HeldSigning } from './held-mail.ts';
 import { LaneDriver } from './lane-driver.ts';
 import { type LaneView, laneView, replyLine } from './lane-view.ts';
 import { Lanes } from './lanes.ts';
 import { LastReplies } from './last-replies.ts';
+import { unitFacts, unitOrder } from './mail-order.ts';
 import { OutcomeJournal } from './outcome-journal.ts';
 import { PartialGroups } from './partial-groups.ts';
 import type { TenantLabels } from './pool-choice.ts';
@@ -36,6 +38,7 @@ import {
   type ListingRow,
   queueListing,
 } from './queue-listing.ts';
+import { ReactionDesk } from './reaction-desk.ts';
 import { ReportDesk, type ReportOptions } from './report-desk.ts';
 import { ResidentMessages } from './resident-messages.ts';
 import { TrackedGroups } from './tracked-groups.ts';
@@ -54,6 +57,8 @@ export interface DispatcherOptions {
   /** Signs mail that was accepted without a signature; absent = nothing is ever signed. */
   readonly signing?: HeldSigning;
   readonly report: DispatchReport;
+  /** What holds for a while besides the configuration; the dispatcher follows its changes. */
+  readonly directives: DirectiveStore;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -72,11 +77,18 @@ const NO_REPORTS: ReportOptions = {
   maxReturnedBytes: 0,
   delayedAfterMs: 0,
 };
+/** Changes of directives within this time are obeyed together, milliseconds. */
+export const DIRECTIVES_DELAY_MS = 100;
 
 /** How often a drain looks whether the last transaction has ended, milliseconds. */
 const DRAIN_CHECK_MS = 20;
 /** After the grace of a drain: time for cut sessions to be seen cut by their peers and for the last outcomes to reach a store that works. */
 const AFTER_GRACE_MS = 2 * DESTROY_GRACE_MS;
+
+/** A selector without what is known only when a source and a host are chosen. */
+function mailPart({ source: _source, mxHost: _mxHost, ...rest }: Selector): Selector {
+  return rest;
+}
 
 /** Body of `GET /queue`. */
 export interface QueueView {
@@ -103,12 +115,22 @@ export class Dispatcher {
   readonly #delays: DelayWatch;
   #generation: Generation;
   #draining = false;
+  readonly #directives: DirectiveStore;
+  #directivesTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#spool = options.spool;
     this.#router = options.router;
     this.#tenantLabels = options.tenantLabels;
-    this.#generation = newGeneration(1, options.config, options.router, options.tenantLabels);
+    this.#directives = options.directives;
+    this.#generation = newGeneration(
+      1,
+      options.config,
+      options.directives.set,
+      options.router,
+      options.tenantLabels,
+    );
+    options.directives.onChange = () => this.#directivesChanged();
     const queue = createQueue({
       classPriority: options.classPriority,
       onReady: (lane) => this.#lanes.ready(lane),
@@ -156,6 +178,7 @@ export class Dispatcher {
         signing: options.signing,
         onFault: (error) => options.report.fault(error),
       }),
+      reactions: new ReactionDesk(options.directives, options.clock, options.report),
       retryFor: (pool, domain) =>
         this.#generation.pools.has(pool)
           ? effectivePolicy(this.#generation.config, pool, domain, []).retry
@@ -203,8 +226,42 @@ export class Dispatcher {
   reconfigure(config: EgressConfig): void {
     if (config.hash === this.#generation.config.hash) return;
     const before = this.#generation;
-    this.#generation = newGeneration(before.number + 1, config, this.#router, this.#tenantLabels);
+    const { set } = this.#directives;
+    this.#generation = newGeneration(before.number + 1, config, set, this.#router, this.#tenantLabels);
     this.#lanes.reconfigured(before);
+  }
+
+  /** A storm of replies may change them many times a second: every lane looks at them once for all. */
+  #directivesChanged(): void {
+    if (this.#directivesTimer !== undefined || this.#draining) return;
+    this.#directivesTimer = setTimeout(() => {
+      this.#directivesTimer = undefined;
+      if (this.#draining) return;
+      const before = this.#generation;
+      this.#generation = withDirectives(before, this.#directives.set, this.#router);
+      this.#lanes.reconfigured(before);
+    }, DIRECTIVES_DELAY_MS);
+  }
+
+  /** The directives that are obeyed now. */
+  get directives(): readonly Directive[] {
+    return this.#generation.directives.directives;
+  }
+
+  /** How much queued mail a selector without Source and MxHost chooses, and how much there is in all: for a rehearsal. */
+  chosenBy(selector: Selector): { readonly groups: number; readonly recipients: number } {
+    const { queue } = this.#context;
+    let groups = 0;
+    let recipients = 0;
+    for (const lane of queue.lanes()) {
+      for (const unit of queue.unitsOf(lane)) {
+        if (!selects(mailPart(selector), unitFacts(this.#generation, queue.unitKey(unit)))) continue;
+        const counts = queue.unitCounts(unit);
+        groups += counts.ready + counts.asleep + counts.waiting + counts.taken;
+        recipients += counts.recipients;
+      }
+    }
+    return { groups, recipients };
   }
 
   /** Stops: no new transaction, open ones end within `graceMs`, outcomes are recorded, sessions closed. */
@@ -212,6 +269,8 @@ export class Dispatcher {
     this.#draining = true;
     this.#delays.close();
     this.#context.desk.close();
+    this.#directives.onChange = undefined;
+    clearTimeout(this.#directivesTimer);
     this.#lanes.stopTimer();
     this.#context.held.close();
     for (const [, lane] of this.#lanes.all()) lane.close();
@@ -318,7 +377,7 @@ export class Dispatcher {
     const { queue, held } = this.#context;
     const nowMs = this.#context.clock.nowMs();
     this.#delays.watch(reference, envelope, group, state);
-    const pool = this.#generation.poolChoice.poolFor(envelope, group.domain);
+    const pool = this.#poolFor(envelope, group.domain);
     const preferSame = this.#generation.pools.get(pool)?.selection.onRetry === 'PreferSameSource';
     const unit = queue.unitOf(
       {
@@ -349,6 +408,15 @@ export class Dispatcher {
     if (missingKey !== undefined) held.hold(made, missingKey);
     if (entry.dueAtMs > nowMs) this.#lanes.arm();
     else this.#lanes.ready(queue.laneOf(unit));
+  }
+
+  /** The pool that matches, or the one that a directive sends its mail through. */
+  #poolFor(envelope: Envelope, domain: string): string {
+    const pool = this.#generation.poolChoice.poolFor(envelope, domain);
+    const { tenant, campaign } = envelope;
+    const key = { pool, domain, tenant, campaign, class: envelope.class, preferredSource: '' };
+    const order = unitOrder(this.#generation, key);
+    return order.kind === 'reroute' ? order.pool : pool;
   }
 
   #expireAtMs(envelope: Envelope, pool: string, domain: string): number {

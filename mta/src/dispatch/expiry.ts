@@ -1,6 +1,10 @@
 import type { Entry, LaneId, UnitId, UnitKey } from '../queue/mod.ts';
 import { expireEntry, STORE_RETRY_MS } from './attempts.ts';
 import type { DispatchContext } from './dispatch-context.ts';
+import { unitOrder } from './mail-order.ts';
+
+/** Held mail whose time is up gets so much more, again and again, milliseconds. */
+export const HOLD_EXTENSION_MS = 3_600_000;
 
 /** Called when an entry has been reported; the unit may be gone by then. */
 export type AfterExpiry = (unit: UnitId, key: UnitKey, lane: LaneId) => void;
@@ -40,6 +44,22 @@ export class Expiry {
     this.#running = false;
   }
 
+  #held(key: UnitKey): boolean {
+    const order = unitOrder(this.#context.generation(), key);
+    return order.kind === 'wait' && order.directive.effect.type === 'Hold';
+  }
+
+  /** Held mail does not expire; when it is released, an attempt is made before its time is up again. */
+  #extend(entry: Entry): void {
+    const { queue, clock } = this.#context;
+    const nowMs = clock.nowMs();
+    queue.defer(entry, {
+      dueAtMs: nowMs,
+      attempts: queue.attempts(entry),
+      expireAtMs: nowMs + HOLD_EXTENSION_MS,
+    });
+  }
+
   /** `false` = its message could not be read. */
   async #expire(entry: Entry): Promise<boolean> {
     const { queue, report } = this.#context;
@@ -47,6 +67,10 @@ export class Expiry {
       const unit = queue.unit(entry);
       const key = queue.unitKey(unit);
       const lane = queue.laneOf(unit);
+      if (this.#held(key)) {
+        this.#extend(entry);
+        return true;
+      }
       if (!(await expireEntry(this.#context, entry, key))) return false;
       this.#after(unit, key, lane);
     } catch (error) {

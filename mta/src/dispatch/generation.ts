@@ -1,4 +1,5 @@
 import type { EgressConfig, PoolConfig } from '@sluice/crds';
+import type { DirectiveSet } from '../react/mod.ts';
 import type { Router } from '../route/mod.ts';
 import { Destinations } from './destinations.ts';
 import { PoolChoice, type TenantLabels } from './pool-choice.ts';
@@ -11,11 +12,14 @@ export interface Generation {
   readonly pools: ReadonlyMap<string, PoolConfig>;
   readonly poolChoice: PoolChoice;
   readonly destinations: Destinations;
+  /** What holds for a while besides. */
+  readonly directives: DirectiveSet;
 }
 
 export function newGeneration(
   number: number,
   config: EgressConfig,
+  directives: DirectiveSet,
   router: Router,
   tenantLabels: TenantLabels,
 ): Generation {
@@ -25,5 +29,16 @@ export function newGeneration(
     pools: new Map(config.pools.map((pool) => [pool.name, pool])),
     poolChoice: new PoolChoice(config, tenantLabels),
     destinations: new Destinations(config, router),
+    directives,
+  };
+}
+
+/** The same configuration under other directives: limits are resolved anew. */
+export function withDirectives(before: Generation, directives: DirectiveSet, router: Router): Generation {
+  return {
+    ...before,
+    number: before.number + 1,
+    destinations: new Destinations(before.config, router),
+    directives,
   };
 }

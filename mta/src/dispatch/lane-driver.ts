@@ -1,7 +1,8 @@
-import type { PoolConfig } from '@sluice/crds';
+import type { PoolConfig, SourceConfig } from '@sluice/crds';
 import type { SessionFailure } from '../deliver/mod.ts';
 import { proxyDoubt } from '../egress/mod.ts';
 import type { Admission, Entry, LaneId, UnitId } from '../queue/mod.ts';
+import type { SelectorField } from '../react/mod.ts';
 import type { NoRoute } from '../route/mod.ts';
 import type { ConnectionGrant, Refusal } from '../shape/mod.ts';
 import type { Reply } from '../spool/mod.ts';
@@ -12,7 +13,7 @@ import { type CarryingSession, placeOf, SLOT_QUANTUM_MS } from './carrying-sessi
 import { ConnectionDemand } from './connection-demand.ts';
 import { type Opening, openConnection } from './connection-opener.ts';
 import { connectionVerdict, isSilence } from './connection-verdict.ts';
-import type { Destination } from './destinations.ts';
+import { siteOf } from './destinations.ts';
 import type { LaneHost } from './lane-host.ts';
 import type { LaneSource } from './lane-source.ts';
 import { LaneSources } from './lane-sources.ts';
@@ -21,6 +22,9 @@ import { SitePause } from './site-pause.ts';
 
 /** Rest of a source that cannot connect at all: its address cannot be used, or the site has none of its family; milliseconds. */
 export const SOURCE_PAUSE_MS = 30_000;
+
+/** Fields by which a directive can choose a source for all mail of a lane. */
+const LANE_FIELDS: ReadonlySet<SelectorField> = new Set(['pool', 'source', 'site', 'group']);
 
 /** Sessions of one lane (pool, site): opens them as limits allow, feeds them, closes them. */
 export class LaneDriver {
@@ -43,6 +47,8 @@ export class LaneDriver {
   /** Sessions that say QUIT and wait for the peer. */
   #closing = 0;
   #offered: CarriedUnit | undefined;
+  /** Group of the lane's mail, as far as it was seen. */
+  #group = '';
 
   constructor(lane: LaneId, pool: PoolConfig, host: LaneHost) {
     this.lane = lane;
@@ -55,6 +61,7 @@ export class LaneDriver {
       shaper,
       oldestSinceMs: () => queue.oldestReadyAcceptedAtMs(lane),
       pump,
+      suspends: (source) => this.#suspends(source),
     });
   }
 
@@ -82,9 +89,11 @@ export class LaneDriver {
     return true;
   }
 
-  /** Other limits are in force: what the lane waited for may not be what it needs. */
-  forgetWaits(): void {
+  /** Other limits or directives are in force: what the lane waited for may not be what it needs, and who is suspended sends no more. */
+  obey(): void {
     this.#sources.stopWaiting();
+    for (const session of this.sessions) if (session.laneSource.suspended) session.retiring = true;
+    for (const session of [...this.#idle]) if (session.retiring) this.#end(session);
   }
 
   /** No new connection, no new message; open transactions end on their own, idle sessions and connections under way at once. */
@@ -204,10 +213,25 @@ export class LaneDriver {
     this.#openMissing();
   }
 
-  /** A source that is ahead of its weight leaves mail to the others, but for retries that ask for this source. */
+  #suspends({ name, address }: SourceConfig): boolean {
+    const { directives } = this.#host.context.generation();
+    if (directives.directives.length === 0) return false;
+    const facts = {
+      pool: this.pool.name,
+      sourceName: name,
+      sourceAddress: address,
+      site: siteOf(this.#host.context.queue.laneKey(this.lane).site),
+      group: this.#group,
+    };
+    return directives.find('Suspend', facts, LANE_FIELDS) !== undefined;
+  }
+
+  /** A source that is ahead of its weight leaves mail to the others, but for what only this one can carry, or shall. */
   #mayPull(laneSource: LaneSource): boolean {
     if (this.#sources.mayPull(laneSource)) return true;
-    return this.#peekUnit()?.key.preferredSource === laneSource.source.name;
+    const unit = this.#peekUnit();
+    if (unit === undefined) return false;
+    return unit.key.preferredSource === laneSource.source.name || this.#sources.onlyFor(laneSource, unit);
   }
 
   /** The next entry for a session, with its tokens taken. Leaves its unit in `#offered`. */
@@ -218,7 +242,8 @@ export class LaneDriver {
       return undefined;
     }
     const { laneSource } = session;
-    if (laneSource.tokensBlocked || context.draining() || !this.#mayPull(laneSource)) return undefined;
+    if (laneSource.tokensBlocked || laneSource.suspended || context.draining()) return undefined;
+    if (!this.#mayPull(laneSource)) return undefined;
     const nowMs = context.clock.nowMs();
     return context.queue.take(
       this.lane,
@@ -232,17 +257,31 @@ export class LaneDriver {
   #admit(session: CarryingSession, unitId: UnitId, entry: Entry, nowMs: number): Admission {
     const unit = this.#host.carriedUnit(unitId, this.lane);
     if (unit === undefined) return 'sleep';
+    this.#group = unit.destination.policy.group;
+    const { source } = session;
+    if (unit.suspends(source)) return 'skip';
     const missing = withheld(this.#host.context, session, unit, entry, nowMs);
     if (missing === undefined) {
+      unit.refusedFor.delete(source.name);
       this.#offered = unit;
       return 'take';
     }
     this.#waited(missing.refusal);
-    if (!missing.laneWide) return 'sleep';
+    if (!missing.laneWide) return this.#withoutSource(session, unit, missing.refusal);
     session.laneSource.tokensBlocked = true;
     // Idle sessions of other sources that left mail to this one need not any more.
     if (this.#idle.length > 0) this.#host.schedulePump(this);
     return 'stop';
+  }
+
+  /** A limit of the unit said no: it sleeps, unless the limit speaks of this source only and another one can still carry it. */
+  #withoutSource({ laneSource }: CarryingSession, unit: CarriedUnit, { key }: Refusal): Admission {
+    if (!unit.keys(laneSource.source, '').perSource.has(key.id)) return 'sleep';
+    unit.refusedFor.add(laneSource.source.name);
+    if (this.#sources.onlyFor(laneSource, unit)) return 'sleep';
+    // Idle sessions of other sources that left its mail to this one need not any more.
+    if (this.#idle.length > 0) this.#host.schedulePump(this);
+    return 'skip';
   }
 
   /** A limit said no: tell, and make sure that the pod's timer rings when it may say yes. */
@@ -280,14 +319,15 @@ export class LaneDriver {
 
   #sourceFor(unit: CarriedUnit): LaneSource | undefined {
     const preferred = this.#sources.named(unit.key.preferredSource);
-    if (preferred !== undefined && this.#mayOpen(preferred)) return preferred;
-    return this.#sources.choose((laneSource) => this.#mayOpen(laneSource));
+    if (preferred !== undefined && this.#mayOpen(preferred, unit)) return preferred;
+    return this.#sources.choose((laneSource) => this.#mayOpen(laneSource, unit));
   }
 
   /** An idle session that may not pull is ahead of its weight or waits for tokens: another source may help, a second connection of its own does not. */
-  #mayOpen(laneSource: LaneSource): boolean {
+  #mayOpen(laneSource: LaneSource, unit: CarriedUnit): boolean {
     return (
       laneSource.usable &&
+      !unit.barredFrom(laneSource.source) &&
       !laneSource.connectionBlocked &&
       !laneSource.resting &&
       !this.#idle.some((session) => session.laneSource === laneSource)
@@ -302,6 +342,7 @@ export class LaneDriver {
       found = this.#host.carriedUnit(unit, this.lane);
       return found === undefined ? 'sleep' : 'stop';
     });
+    if (found !== undefined) this.#group = found.destination.policy.group;
     return found;
   }
 
@@ -323,7 +364,7 @@ export class LaneDriver {
       return;
     }
     if (opening.kind === 'failed' && !this.#stopped) {
-      await this.#failed(laneSource, unit.destination, opening.failure);
+      await this.#failed(laneSource, unit, opening.failure);
     }
     this.#host.schedulePump(this);
   }
@@ -332,24 +373,26 @@ export class LaneDriver {
     this.#host.context.report.connection('opened', placeOf(session));
     this.#site.greeted();
     this.sessions.add(session);
-    session.retiring = this.#stopped;
+    session.retiring = this.#stopped || session.laneSource.suspended;
     if (!this.#feed(session)) this.#park(session);
     else this.#openMissing();
   }
 
   /** No host took the connection. */
-  async #failed(
-    laneSource: LaneSource,
-    destination: Destination,
-    failure: SessionFailure | NoRoute,
-  ): Promise<void> {
-    this.#host.context.report.connection('failed', placeOf({ laneSource, destination }));
+  async #failed(laneSource: LaneSource, unit: CarriedUnit, failure: SessionFailure | NoRoute): Promise<void> {
+    const { destination } = unit;
+    const { report, reactions } = this.#host.context;
+    report.connection('failed', placeOf({ laneSource, destination }));
     this.#replied(failure.reply);
+    const facts = unit.facts(laneSource.source, failure.reply.host);
+    const consequence =
+      'kind' in failure ? undefined : reactions.ofConnection(failure, facts, destination.policy);
     if (!this.#judge(laneSource, failure)) return;
     // What DNS says of a domain's hosts holds for that domain's mail alone; when it is final, for all of it.
     const domain = 'kind' in failure ? destination.domain : undefined;
     const hopeless = 'kind' in failure && failure.kind === 'permanent';
-    while (!this.#stopped && (await this.#host.failHead(this.lane, laneSource, failure, domain)) && hopeless);
+    const blame = { source: laneSource, failure, domain, consequence };
+    while (!this.#stopped && (await this.#host.failHead(this.lane, blame)) && hopeless);
   }
 
   /** Draws the consequences of a refusal; `true` = a message is to be charged with the attempt. `ending` is the session that it ended. */

@@ -7,6 +7,16 @@ import type { CarryingSession } from './carrying-session.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import type { LaneDriver } from './lane-driver.ts';
 import type { LaneSource } from './lane-source.ts';
+import type { Consequence } from './reaction-desk.ts';
+
+/** A failed connection that a message is to be charged with. */
+export interface Blame {
+  readonly source: LaneSource;
+  readonly failure: SessionFailure | NoRoute;
+  /** Only mail of this domain. */
+  readonly domain: string | undefined;
+  readonly consequence: Consequence | undefined;
+}
 
 /** What a lane asks of the dispatcher. */
 export interface LaneHost {
@@ -18,14 +28,9 @@ export interface LaneHost {
   /** The attempt ended in an exception, a bug: the entry is tried again later, never lost and never at once. */
   rescue(entry: Entry): void;
   /**
-   * The lane's first message, of the given domain if one is given, takes the blame for a failed connection. Resolves `false` when there was none.
+   * The lane's first message, of the blamed domain if one is blamed, takes the blame for a failed connection. Resolves `false` when there was none.
    */
-  failHead(
-    lane: LaneId,
-    source: LaneSource,
-    failure: SessionFailure | NoRoute,
-    domain: string | undefined,
-  ): Promise<boolean>;
+  failHead(lane: LaneId, blame: Blame): Promise<boolean>;
   schedulePump(lane: LaneDriver): void;
   /** Something was refused until a time, or waits for one: the timer must know. */
   armSoon(): void;

@@ -19,7 +19,12 @@ function sourcesOf(addresses: readonly string[]) {
   assert.ok(pool !== undefined);
   const shaper = createShaper();
   let pumps = 0;
-  const sources = new LaneSources(pool, { shaper, oldestSinceMs: () => 0, pump: () => pumps++ });
+  const sources = new LaneSources(pool, {
+    shaper,
+    oldestSinceMs: () => 0,
+    pump: () => pumps++,
+    suspends: () => false,
+  });
   const named = (name: string) => {
     const found = sources.named(name);
     assert.ok(found !== undefined);

@@ -12,6 +12,8 @@ export interface LaneSourceHost {
   oldestSinceMs(): number;
   /** Something that blocked the source is over. */
   pump(): void;
+  /** A directive says that nothing of this lane leaves from the source for now. */
+  suspends(source: SourceConfig): boolean;
 }
 
 /** One source of a lane: what it waits for. */
@@ -48,8 +50,12 @@ export class LaneSource {
 
   /** Carries mail of the lane, or could begin to now. */
   get usable(): boolean {
-    if (this.source.state !== 'Active' || this.tokensBlocked) return false;
+    if (this.source.state !== 'Active' || this.tokensBlocked || this.suspended) return false;
     return this.connections > 0 || !(this.connectionBlocked || this.resting);
+  }
+
+  get suspended(): boolean {
+    return this.#host.suspends(this.source);
   }
 
   /** Opens no connection for so long. */

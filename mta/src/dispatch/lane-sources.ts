@@ -1,5 +1,6 @@
 import type { PoolConfig, SourceConfig } from '@sluice/crds';
 import { createSourceChoice, type SourceChoice } from '../egress/mod.ts';
+import type { CarriedUnit } from './carried-unit.ts';
 import { LaneSource, type LaneSourceHost } from './lane-source.ts';
 
 /**
@@ -27,7 +28,7 @@ export class LaneSources {
   }
 
   readonly #usable = (source: SourceConfig): boolean =>
-    this.#used.get(source.name)?.usable ?? source.state === 'Active';
+    this.#used.get(source.name)?.usable ?? (source.state === 'Active' && !this.#host.suspends(source));
 
   /** Whether mail that prefers this source must leave from another one. */
   readonly standsInFor = (preferredSource: string): boolean => this.named(preferredSource)?.usable !== true;
@@ -43,6 +44,13 @@ export class LaneSources {
     return this.#choice.mayPull(laneSource.source, this.#usable);
   }
 
+  /** Nobody but this source can carry the unit now: however far ahead it is, there is no one to leave its mail to. */
+  onlyFor(laneSource: LaneSource, unit: CarriedUnit): boolean {
+    return this.#pool.sources.every(
+      (each) => each.name === laneSource.source.name || !this.#usable(each) || unit.barredFrom(each),
+    );
+  }
+
   /** The source carried a message. */
   charge(laneSource: LaneSource): void {
     this.#choice.charge(laneSource.source, 1);
@@ -54,7 +62,8 @@ export class LaneSources {
       (each) =>
         each.name !== laneSource.source.name &&
         each.state === 'Active' &&
-        this.#used.get(each.name)?.resting !== true,
+        this.#used.get(each.name)?.resting !== true &&
+        !this.#host.suspends(each),
     );
   }
 

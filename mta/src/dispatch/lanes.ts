@@ -5,14 +5,17 @@ import type { NoRoute } from '../route/mod.ts';
 import { attemptEntry, failEntry, loadEntry, postpone, type Setback } from './attempts.ts';
 import { CarriedUnit } from './carried-unit.ts';
 import type { CarryingSession } from './carrying-session.ts';
+import { DirectedBounces } from './directed-bounces.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { Expiry } from './expiry.ts';
 import type { Generation } from './generation.ts';
 import { LaneDriver } from './lane-driver.ts';
-import type { LaneHost } from './lane-host.ts';
+import type { Blame, LaneHost } from './lane-host.ts';
 import type { LaneSource } from './lane-source.ts';
+import { unitOrder } from './mail-order.ts';
 import { type OrphanHost, OrphanLane } from './orphan-lane.ts';
 import { PodTimer } from './pod-timer.ts';
+import type { Consequence } from './reaction-desk.ts';
 import { type UnroutedHost, UnroutedLane } from './unrouted-lane.ts';
 
 export type Lane = LaneDriver | UnroutedLane | OrphanLane;
@@ -39,11 +42,14 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
   readonly #wantedSlots = new Set<string>();
   readonly #timer: PodTimer;
   readonly #expiry: Expiry;
+  readonly #bounces: DirectedBounces;
 
   constructor(context: DispatchContext) {
     this.context = context;
     this.#timer = new PodTimer(context);
-    this.#expiry = new Expiry(context, (unit, key, lane) => this.#afterExpiry(unit, key, lane));
+    const after = (unit: UnitId, key: UnitKey, lane: LaneId): void => this.#afterExpiry(unit, key, lane);
+    this.#expiry = new Expiry(context, after);
+    this.#bounces = new DirectedBounces(context, after);
   }
 
   /** Where mail of a unit belongs now. */
@@ -123,10 +129,16 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
       this.#reroute(unit, key);
       return undefined;
     }
+    const order = unitOrder(generation, key);
+    if (order.kind !== 'carry') {
+      // It sleeps now; what is to become of it is not done in the middle of an offer.
+      if (order.kind !== 'wait') queueMicrotask(() => this.#place(unit, key));
+      return undefined;
+    }
     // The older one waits for limits under another configuration or route, or for a unit that is gone.
     if (known !== undefined) this.context.shaper.cancel(known);
     const carried = new CarriedUnit(unit, key, destination, generation, this.context, () =>
-      this.#wake(unit, key),
+      this.#wake(unit, key, lane),
     );
     this.#units[unit] = carried;
     return carried;
@@ -150,35 +162,30 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     }
   }
 
-  async failHead(
-    lane: LaneId,
-    source: LaneSource,
-    failure: SessionFailure | NoRoute,
-    domain: string | undefined,
-  ): Promise<boolean> {
+  async failHead(lane: LaneId, { source, failure, domain, consequence }: Blame): Promise<boolean> {
     const { queue, clock } = this.context;
-    const passedOver: UnitId[] = [];
     const entry = queue.take(lane, undefined, clock.nowMs(), (unit) => {
-      if (domain === undefined || queue.unitKey(unit).domain === domain) return 'take';
-      passedOver.push(unit);
-      return 'sleep';
+      const key = queue.unitKey(unit);
+      if (unitOrder(this.context.generation(), key).kind === 'wait') return 'sleep';
+      return domain === undefined || key.domain === domain ? 'take' : 'skip';
     });
-    for (const unit of passedOver) queue.wakeUnit(unit);
     if (entry === undefined) return false;
-    await this.#fail(entry, source, failure);
+    await this.#fail(entry, source, failure, consequence);
     return true;
   }
 
   async failHeadUnrouted(lane: LaneId, failure: NoRoute): Promise<boolean> {
     const { queue, clock } = this.context;
-    const entry = queue.take(lane, undefined, clock.nowMs(), () => 'take');
+    const entry = queue.take(lane, undefined, clock.nowMs(), (unit) =>
+      unitOrder(this.context.generation(), queue.unitKey(unit)).kind === 'wait' ? 'sleep' : 'take',
+    );
     if (entry === undefined) return false;
-    await this.#fail(entry, undefined, failure);
+    await this.#fail(entry, undefined, failure, undefined);
     return true;
   }
 
   async repool(entry: Entry): Promise<boolean> {
-    const { queue, clock } = this.context;
+    const { queue } = this.context;
     const key = queue.unitKey(queue.unit(entry));
     const loaded = await loadEntry(this.context, entry);
     if (loaded === 'gone') return true;
@@ -188,6 +195,13 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     }
     const pool = this.context.generation().poolChoice.poolFor(loaded.message.envelope, key.domain);
     if (pool === '') return false;
+    this.#toPool(entry, key, pool, 0);
+    return true;
+  }
+
+  /** A taken entry goes to another pool. */
+  #toPool(entry: Entry, key: UnitKey, pool: string, dueAtMs: number): void {
+    const { queue, clock } = this.context;
     const unit = queue.unitOf({ ...key, pool, preferredSource: '' }, this.laneFor(pool, key.domain));
     queue.insert(
       unit,
@@ -196,7 +210,7 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
         idCheck: queue.idCheck(entry),
         group: queue.group(entry),
         acceptedAtMs: queue.acceptedAtMs(entry),
-        dueAtMs: 0,
+        dueAtMs,
         expireAtMs: queue.expireAtMs(entry),
         attempts: queue.attempts(entry),
         recipients: queue.recipients(entry),
@@ -205,7 +219,6 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
       clock.nowMs(),
     );
     queue.remove(entry);
-    return true;
   }
 
   rerouteAll(lane: LaneId): void {
@@ -218,6 +231,8 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     const { queue } = this.context;
     const changed = changedPools(before.config, this.context.generation().config);
     for (const lane of this.#retired) this.#cutDisabled(lane);
+    // Lanes of which nothing has been due yet have no driver, and orders for their mail all the same.
+    for (const id of [...queue.lanes()]) if (!this.#lanes.has(id)) this.rerouteAll(id);
     // A copy: lanes are replaced and opened on the way.
     for (const [id, lane] of [...this.#lanes]) {
       if (changed.has(queue.laneKey(id).pool)) {
@@ -229,7 +244,7 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
         this.#driver(id);
         queue.unpinLane(id);
       } else if (lane instanceof LaneDriver) {
-        lane.forgetWaits();
+        lane.obey();
       }
       this.rerouteAll(id);
       this.schedulePump(this.#driver(id));
@@ -306,8 +321,11 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     queue.unpinLane(lane.lane);
   }
 
-  #wake(unit: UnitId, key: UnitKey): void {
-    if (this.context.queue.unitKeyIfAny(unit) === key) this.context.queue.wakeUnit(unit);
+  #wake(unit: UnitId, key: UnitKey, lane: LaneId): void {
+    if (this.context.queue.unitKeyIfAny(unit) !== key) return;
+    if (this.context.queue.isAsleep(unit)) this.context.queue.wakeUnit(unit);
+    // A unit that only one source left aside never slept, so the queue announces nothing.
+    else if (this.#lanes.has(lane)) this.schedulePump(this.#driver(lane));
   }
 
   /** The unit sleeps until its route is known, then moves to where the route leads. */
@@ -321,9 +339,31 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
   #place(unit: UnitId, key: UnitKey): void {
     const { queue } = this.context;
     if (queue.unitKeyIfAny(unit) !== key) return;
+    const order = unitOrder(this.context.generation(), key);
+    if (order.kind === 'reroute') {
+      this.#reroutePool(unit, key, order.pool);
+      return;
+    }
     const lane = this.laneFor(key.pool, key.domain);
     if (lane !== queue.laneOf(unit)) queue.moveUnit(unit, lane);
+    if (order.kind === 'carry') {
+      queue.wakeUnit(unit);
+      return;
+    }
+    queue.sleepUnit(unit);
+    if (order.kind === 'bounce') this.#bounces.add(unit, key, order.directive);
+  }
+
+  /** All mail of the unit but what is in a transaction leaves from another pool. */
+  #reroutePool(unit: UnitId, key: UnitKey, pool: string): void {
+    const { queue } = this.context;
+    const entries = queue.entriesOf(unit);
+    // Awake first: an empty unit that sleeps would stay.
     queue.wakeUnit(unit);
+    for (const entry of entries) {
+      if (queue.takeOut(entry)) this.#toPool(entry, key, pool, queue.dueAtMs(entry));
+    }
+    this.arm();
   }
 
   /** Charges an entry with an attempt that ended before a transaction; policy as its own domain has it. */
@@ -331,6 +371,7 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     entry: Entry,
     source: LaneSource | undefined,
     failure: SessionFailure | NoRoute,
+    consequence: Consequence | undefined,
   ): Promise<void> {
     const { queue } = this.context;
     const key = queue.unitKey(queue.unit(entry));
@@ -338,7 +379,7 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     const found = pools.has(key.pool) ? destinations.peek(key.pool, key.domain) : undefined;
     const destination = found !== undefined && 'policy' in found ? found : undefined;
     try {
-      await failEntry(this.context, entry, key, destination, source, failure);
+      await failEntry(this.context, entry, key, { destination, source, failure, consequence });
     } catch (error) {
       this.context.report.fault(error);
       this.rescue(entry);

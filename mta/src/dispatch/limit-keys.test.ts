@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { effectivePolicy } from '@sluice/crds';
+import { DirectiveSet } from '../react/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { Destinations } from './destinations.ts';
 import { configOf } from './dispatcher.fixture.ts';
@@ -24,7 +25,7 @@ const FACTS = {
 
 function keysOf(limits: readonly unknown[]) {
   const config = configOf([{ address: '127.0.8.1' }], { limits });
-  return attemptKeys(effectivePolicy(config, 'main', 'a.example', []).limits, FACTS, 1);
+  return attemptKeys(effectivePolicy(config, 'main', 'a.example', []).limits, FACTS, 1, DirectiveSet.EMPTY);
 }
 const names = ({ keys }: { readonly keys: readonly { readonly limitName: string }[] }) =>
   keys.map(({ limitName }) => limitName);

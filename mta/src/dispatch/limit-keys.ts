@@ -1,4 +1,5 @@
 import { boundsFor, type EffectiveLimit, type Facts, type LimitField, limitKeyId } from '@sluice/crds';
+import type { DirectiveSet } from '../react/mod.ts';
 import type { KeySet, LimitKey } from '../shape/mod.ts';
 
 /** Fields that every message of a lane through one source and host agrees in. All others tell units of a lane apart. */
@@ -17,10 +18,12 @@ export interface AttemptKeys {
   readonly transaction: KeySet;
   /** Keys of `transaction` that touch the whole lane: a refusal stops the session, not the unit. */
   readonly laneWide: ReadonlySet<string>;
+  /** Keys that name Source and touch one unit: a refusal speaks of this source, another one may carry the unit. */
+  readonly perSource: ReadonlySet<string>;
 }
 
 /**
- * Resolves limits for the facts of one unit, source and host.
+ * Resolves limits for the facts of one unit, source and host, as directives bound them now.
  *
  * Example: a limit per [Source, Site] with `connections: 10, recipientRate: 100/s` is a key in `connection` and in `transaction`.
  */
@@ -28,15 +31,18 @@ export function attemptKeys(
   limits: readonly EffectiveLimit[],
   facts: Facts,
   generation: number,
+  directives: DirectiveSet,
 ): AttemptKeys {
   const connection: LimitKey[] = [];
   const host: LimitKey[] = [];
   const carrying: LimitKey[] = [];
   const transaction: LimitKey[] = [];
   const laneWide = new Set<string>();
+  const perSource = new Set<string>();
   for (const limit of limits) {
-    const bounds = boundsFor(limit, facts);
-    if (bounds === undefined) continue;
+    const stated = boundsFor(limit, facts);
+    if (stated === undefined) continue;
+    const bounds = directives.boundsOf(limit.name, facts, stated);
     const wholeLane = limit.per.every((field) => LANE_FIELDS.has(field));
     const key: LimitKey = {
       id: limitKeyId(limit, facts),
@@ -47,6 +53,7 @@ export function attemptKeys(
       shard: limit.per.some((field) => DESTINATION_FIELDS.has(field)) ? facts.group || facts.site : '',
     };
     if (wholeLane) laneWide.add(key.id);
+    else if (limit.per.includes('Source')) perSource.add(key.id);
     if (bounds.connections !== undefined || bounds.connectionRate !== undefined) {
       if (!wholeLane) carrying.push(key);
       else if (limit.per.includes('MxHost')) host.push(key);
@@ -60,6 +67,7 @@ export function attemptKeys(
     carrying: { keys: carrying },
     transaction: { keys: transaction },
     laneWide,
+    perSource,
   };
 }
 
@@ -84,5 +92,6 @@ export function withHostLimits(own: AttemptKeys, ofHost: AttemptKeys): AttemptKe
     carrying: carrying.length === 0 ? own.carrying : { keys: [...own.carrying.keys, ...carrying] },
     transaction: { keys: [...own.transaction.keys, ...transaction] },
     laneWide: new Set([...own.laneWide, ...ofHost.laneWide]),
+    perSource: new Set([...own.perSource, ...ofHost.perSource]),
   };
 }

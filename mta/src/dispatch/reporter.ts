@@ -1,7 +1,7 @@
 import type { Logger } from '../config/mod.ts';
-import type { EventSink, EventType, Metrics } from '../report/mod.ts';
+import type { EventSink, EventType, MailEvent, Metrics } from '../report/mod.ts';
 import type { Envelope, OwedReport } from '../spool/mod.ts';
-import type { DispatchReport, OutcomeReport } from './attempt-report.ts';
+import type { DispatchReport, OutcomeReport, ReactionReport } from './attempt-report.ts';
 
 /** Errors of one kind are logged at most this often, milliseconds. */
 const LOG_EVERY_MS = 10_000;
@@ -31,6 +31,15 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
     },
     transaction(durationMs) {
       metrics.transactionDuration(durationMs);
+    },
+    reacted(report) {
+      for (const name of report.hits)
+        metrics.reactionHit(name, report.facts.group, report.wentOff.includes(name));
+      for (const { id, reason } of report.directives) {
+        logger.warn({ directive: id, reason }, 'a reaction put a directive in force');
+      }
+      if (!events.wants) return;
+      for (const name of report.wentOff) events.emit(reactionEvent(report, name));
     },
     limitWaited(limitName) {
       metrics.limitWaited(limitName);
@@ -87,6 +96,27 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
       logger.error({ reason }, 'a bug in the dispatcher: what it stopped is tried again');
     },
+  };
+}
+
+function reactionEvent(report: ReactionReport, reaction: string): MailEvent {
+  const { facts, reply, phase, envelope, directives, nowMs } = report;
+  return {
+    ...(envelope === undefined
+      ? { type: 'reacted' as const, time: new Date(nowMs).toISOString(), id: '', sender: '' }
+      : about('reacted', envelope, nowMs)),
+    recipients: envelope?.recipients ?? [],
+    reaction,
+    directives: directives.map(({ id }) => id),
+    pool: facts.pool,
+    source: facts.sourceName,
+    sourceAddress: facts.sourceAddress,
+    site: facts.site,
+    ...(facts.group === '' ? {} : { group: facts.group }),
+    domain: facts.domain,
+    ...(facts.mxHost === '' ? {} : { mxHost: facts.mxHost }),
+    phase,
+    reply: { code: reply.code, enhanced: reply.enhanced, text: reply.text },
   };
 }
 

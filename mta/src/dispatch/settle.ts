@@ -23,6 +23,8 @@ export interface Attempt {
   readonly deferredBefore: readonly number[];
   /** The peer took over the sender's wishes about reports (it offers DSN). */
   readonly passedOn: boolean;
+  /** Time to the next attempt that a reaction asks for; absent = the policy's. */
+  readonly retryAfterMs?: number;
 }
 
 /** Further transactions of the same attempt may fill the same report; it waits for them so long, milliseconds. */
@@ -86,8 +88,10 @@ export function settle(context: DispatchContext, attempt: Attempt, result: Trans
     else finishOwing(context, entry, message, group, owed, attempts, attempt.place.source, afterDurable);
     return;
   }
+  const { delaysMs } = attempt.retry;
+  const retryDelaysMs = attempt.retryAfterMs === undefined ? delaysMs : [attempt.retryAfterMs];
   const nextAtMs =
-    untried.length > 0 ? nowMs : nextAttemptAtMs(nowMs, attempt.retry.delaysMs, attempts, context.random);
+    untried.length > 0 ? nowMs : nextAttemptAtMs(nowMs, retryDelaysMs, attempts, context.random);
   const [firstTransient] = by.transient;
   const lastReply = firstTransient === undefined ? undefined : result.recipients[firstTransient]?.reply;
   const state: GroupState = {

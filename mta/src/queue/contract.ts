@@ -53,6 +53,8 @@ export interface Deferral {
   readonly attempts: number;
   /** The entry moves to the unit that prefers this source; absent = it stays where it is. */
   readonly preferredSource?: string;
+  /** Absent = it expires when it would have. */
+  readonly expireAtMs?: number;
 }
 
 /** What the dispatcher answers when it is offered an entry. */
@@ -61,6 +63,8 @@ export type Admission =
   | 'take'
   /** The unit sleeps until `wakeUnit`; the next unit is offered. */
   | 'sleep'
+  /** Not for this source, perhaps for another one: the unit stays awake, behind the others of its tenant; the next unit is offered. */
+  | 'skip'
   /** Nothing in this lane can go now (the limit touches the whole lane): stop offering. */
   | 'stop';
 

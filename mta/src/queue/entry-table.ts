@@ -128,6 +128,10 @@ export class EntryTable {
     return this.#get(entry, EXPIRE_TICK);
   }
 
+  setExpireTick(entry: Entry, tick: number): void {
+    this.#put(entry, EXPIRE_TICK, tick);
+  }
+
   /** When time alone changes something for this entry. */
   timerTick(entry: Entry): number {
     const expireTick = this.expireTick(entry);

@@ -32,14 +32,16 @@ const take = fc.record({
   kind: fc.constant('take' as const),
   site: fc.constantFrom(...SITES),
   source: fc.constantFrom(undefined, ...SOURCES),
-  answers: fc.array(fc.constantFrom('take' as const, 'take' as const, 'sleep' as const, 'stop' as const), {
-    maxLength: 4,
-  }),
+  answers: fc.array(
+    fc.constantFrom('take' as const, 'take' as const, 'sleep' as const, 'skip' as const, 'stop' as const),
+    { maxLength: 4 },
+  ),
 });
 const other = fc.record({
   kind: fc.constantFrom(
     'wake',
     'remove',
+    'takeOut',
     'settle',
     'defer',
     'giveBack',
@@ -124,13 +126,16 @@ class Pair {
         this.queue.moveUnit(unit.unit, unit.lane);
       }
     } else {
-      const wanted = step.kind === 'remove' ? undefined : 'taken';
+      const wanted = step.kind === 'remove' || step.kind === 'takeOut' ? undefined : 'taken';
       const entries = [...this.naive.entries.values()].filter(
         ({ state }) => wanted === undefined || state === wanted,
       );
       const each = entries[step.pick % Math.max(entries.length, 1)];
       if (each === undefined) return;
-      if (step.kind === 'giveBack') {
+      if (step.kind === 'takeOut') {
+        assert.equal(this.queue.takeOut(each.entry), each.state !== 'taken');
+        each.state = 'taken';
+      } else if (step.kind === 'giveBack') {
         this.queue.giveBack(each.entry);
         this.naive.giveBack(each, this.nowMs);
       } else if (step.kind === 'defer') {
@@ -172,19 +177,23 @@ class Pair {
     if (lane === undefined) return;
     let stopped = false;
     let offers = 0;
+    const skipped = new Set<UnitId>();
+    const offerable = () =>
+      this.naive.offerable(lane, step.source, this.nowMs).filter((each) => !skipped.has(each.unit));
     const taken = this.queue.take(lane, step.source, this.nowMs, (unit, entry) => {
       this.#noteExpired();
-      const allowed = this.naive.offerable(lane, step.source, this.nowMs).map((each) => each.unit);
+      const allowed = offerable().map((each) => each.unit);
       assert.ok(allowed.includes(unit), 'this unit must not be offered');
       assert.equal(entry, this.naive.readyOf(unit)[0]?.entry, 'not the head of its unit');
       const answer = step.answers[offers++] ?? 'sleep';
       if (answer === 'sleep') this.#unit(unit).asleep = true;
+      if (answer === 'skip') skipped.add(unit);
       stopped ||= answer === 'stop';
       return answer;
     });
     this.#noteExpired();
     if (taken !== undefined) this.#entry(taken).state = 'taken';
-    else if (!stopped) assert.deepEqual(this.naive.offerable(lane, step.source, this.nowMs), []);
+    else if (!stopped) assert.deepEqual(offerable(), []);
   }
 
   #advance(byMs: number): void {
@@ -284,6 +293,7 @@ class Pair {
       assert.ok(nextDueAtMs - TICK_MS < soonest && soonest <= nextDueAtMs);
       assert.equal(queue.laneOf(unit.unit), unit.lane);
       assert.equal(queue.isAsleep(unit.unit), unit.asleep);
+      assert.deepEqual(new Set(queue.entriesOf(unit.unit)), new Set(mine.map(({ entry }) => entry)));
       assert.equal(queue.unitKey(unit.unit), unit.key);
     }
     for (const each of naive.entries.values()) {

@@ -266,3 +266,35 @@ test('a reference that outlived its entry is a bug that shows at once', () => {
   assert.throws(() => queue.defer(entry, { dueAtMs: 0, attempts: 1 }), RangeError);
   assert.throws(() => queue.insert(99, sampleEntry(), START_MS), RangeError);
 });
+
+test('a unit that one source may not carry is left to another source, and nobody is woken for it', () => {
+  const { queue, readyLanes, add } = sampleQueue();
+  const limited = add({ tenant: 'limited' });
+  const free = add({ tenant: 'free' });
+  const lane = queue.laneOf(queue.unit(limited));
+  readyLanes.length = 0;
+  const skipLimited = (unit: number): Admission =>
+    queue.unitKey(unit).tenant === 'limited' ? 'skip' : 'take';
+  assert.equal(queue.take(lane, 'ip-1', START_MS, skipLimited), free);
+  assert.equal(queue.take(lane, 'ip-1', START_MS, skipLimited), undefined);
+  assert.deepEqual(readyLanes, [], 'who skipped it would be asked for ever');
+  assert.equal(queue.readyCount(lane), 1);
+  assert.equal(queue.take(lane, 'ip-2', START_MS, takeAny), limited);
+});
+
+test('a unit that is put to sleep offers nothing, due or not, until it is woken; an entry can be given more time', () => {
+  const { queue, expired, add } = sampleQueue();
+  const first = add({}, { expireAtMs: START_MS + 1_000 });
+  const unit = queue.unit(first);
+  const lane = queue.laneOf(unit);
+  queue.sleepUnit(unit);
+  assert.equal(queue.take(lane, undefined, START_MS, takeAny), undefined);
+  queue.advance(START_MS + 1_000);
+  assert.deepEqual(expired, [first]);
+  queue.defer(first, { dueAtMs: START_MS + 2_000, attempts: 0, expireAtMs: START_MS + HOUR_MS });
+  queue.advance(START_MS + 3_000);
+  assert.deepEqual(expired, [first], 'not again before its new time');
+  assert.equal(queue.dueAtMs(first), START_MS + 2_000);
+  queue.wakeUnit(unit);
+  assert.equal(queue.take(lane, undefined, START_MS + 3_000, takeAny), first);
+});

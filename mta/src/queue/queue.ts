@@ -1,4 +1,4 @@
-import { nextTurns } from './ageing.ts';
+import { nextTurns, type Taker } from './ageing.ts';
 import type {
   Admission,
   Deferral,
@@ -12,7 +12,9 @@ import type {
   UnitId,
   UnitKey,
 } from './contract.ts';
+import { eachEntry } from './entry-list.ts';
 import { EntryTable, FREE, READY, TAKEN, WAITING } from './entry-table.ts';
+import type { Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { Placement } from './placement.ts';
 import { Ticks } from './ticks.ts';
@@ -137,6 +139,12 @@ export class Queue {
     return this.#units.find(unit)?.asleep === true;
   }
 
+  /** Offers none of the unit's entries until `wakeUnit`. Nothing happens when it is asleep or gone. */
+  sleepUnit(id: UnitId): void {
+    const unit = this.#units.find(id);
+    if (unit !== undefined && !unit.asleep) this.#placement.sleep(unit);
+  }
+
   /** Offers the unit's entries again. Nothing happens when it is awake or gone. */
   wakeUnit(id: UnitId): void {
     const unit = this.#units.find(id);
@@ -176,35 +184,15 @@ export class Queue {
     admit: (unit: UnitId, entry: Entry) => Admission,
     standsInFor?: (preferredSource: string) => boolean,
   ): Entry | undefined {
-    const nowTick = this.#see(nowMs);
     const lane = this.#lanes.find(id);
     if (lane === undefined) return undefined;
-    const taker = { source, standsInFor };
-    for (;;) {
-      const turns = nextTurns(lane.turns, taker, nowMs);
-      const unit = turns?.next(this.#table);
-      if (turns === undefined || unit === undefined) return undefined;
-      const entry = unit.readyHead;
-      if (this.#table.expireTick(entry) <= nowTick) {
-        this.#wheel.cancel(entry);
-        this.#expire(unit, entry);
-        continue;
-      }
-      const admission = admit(unit.id, entry);
-      if (admission === 'stop') return undefined;
-      if (admission === 'sleep') {
-        this.#placement.sleep(unit);
-        continue;
-      }
-      if (this.#table.state(entry) !== READY) throw new Error('admit changed the entry that it was offered');
-      turns.charge(this.#table, unit);
-      turns.waitingSinceMs = nowMs;
-      turns.lastTake = ++this.#takes;
-      this.#wheel.cancel(entry);
-      this.#placement.leave(unit, entry);
-      this.#placement.taken(unit, entry);
-      return entry;
+    const skipped: Unit[] = [];
+    const entry = this.#offerUnits(lane, { source, standsInFor }, nowMs, admit, skipped);
+    // They had something to offer before: nobody is told, or who skipped them would be asked again at once.
+    for (const unit of skipped) {
+      if (this.#mayTurn(unit)) lane.turnsOf(unit.key.class, unit.key.preferredSource).join(unit);
     }
+    return entry;
   }
 
   /** The entry is done with, in whatever state it is. Its number will name another one. */
@@ -217,6 +205,32 @@ export class Queue {
     this.#forgetIfDone(unit);
   }
 
+  /** The unit's entries, whatever they wait for; collect them before changing anything. */
+  entriesOf(id: UnitId): readonly Entry[] {
+    const { readyHead, waitingHead, takenHead } = this.#units.get(id);
+    const entries: Entry[] = [];
+    for (const head of [readyHead, waitingHead, takenHead]) {
+      eachEntry(this.#table, head, (entry) => entries.push(entry));
+    }
+    return entries;
+  }
+
+  /** Whether the entry is in the queue, in this unit. */
+  belongs(entry: Entry, unit: UnitId): boolean {
+    return this.#table.state(entry) !== FREE && this.#table.unit(entry) === unit;
+  }
+
+  /** Takes this entry out of turn, due or not. `false` = it is taken already, or gone. */
+  takeOut(entry: Entry): boolean {
+    const state = this.#table.state(entry);
+    if (state === FREE || state === TAKEN) return false;
+    const unit = this.#units.get(this.#table.unit(entry));
+    this.#wheel.cancel(entry);
+    this.#placement.leave(unit, entry);
+    this.#placement.taken(unit, entry);
+    return true;
+  }
+
   /** A taken entry waits for its next attempt, in the unit that prefers the given source. */
   defer(entry: Entry, deferral: Deferral): void {
     const table = this.#table;
@@ -224,6 +238,7 @@ export class Queue {
     this.#placement.leave(unit, entry);
     table.setAttempts(entry, deferral.attempts);
     table.setDueTick(entry, this.#ticks.ceil(deferral.dueAtMs));
+    if (deferral.expireAtMs !== undefined) table.setExpireTick(entry, this.#ticks.ceil(deferral.expireAtMs));
     const { preferredSource = unit.key.preferredSource } = deferral;
     if (preferredSource !== unit.key.preferredSource) unit = this.#changeUnit(unit, entry, preferredSource);
     if (deferral.dueAtMs <= (this.#nowMs ?? 0)) this.#becomeReady(unit, entry, 'tail');
@@ -283,6 +298,11 @@ export class Queue {
   /** To the tick, rounded down. */
   acceptedAtMs(entry: Entry): number {
     return this.#ticks.toMs(this.#table.acceptedTick(entry));
+  }
+
+  /** When it is, or was, due; to the tick, rounded up. */
+  dueAtMs(entry: Entry): number {
+    return this.#ticks.toMs(this.#table.dueTick(entry));
   }
 
   /** To the tick, rounded up. */
@@ -364,6 +384,46 @@ export class Queue {
     for (const tenant of this.#units.tenants) yield [tenant.name, { ...tenant.counts }];
   }
 
+  #offerUnits(
+    lane: Lane,
+    taker: Taker,
+    nowMs: number,
+    admit: (unit: UnitId, entry: Entry) => Admission,
+    skipped: Unit[],
+  ): Entry | undefined {
+    const nowTick = this.#see(nowMs);
+    for (;;) {
+      const turns = nextTurns(lane.turns, taker, nowMs);
+      const unit = turns?.next(this.#table);
+      if (turns === undefined || unit === undefined) return undefined;
+      const entry = unit.readyHead;
+      if (this.#table.expireTick(entry) <= nowTick) {
+        this.#wheel.cancel(entry);
+        this.#expire(unit, entry);
+        continue;
+      }
+      const admission = admit(unit.id, entry);
+      if (admission === 'stop') return undefined;
+      if (admission === 'sleep') {
+        this.#placement.sleep(unit);
+        continue;
+      }
+      if (admission === 'skip') {
+        unit.turn?.turns.leave(unit);
+        skipped.push(unit);
+        continue;
+      }
+      if (this.#table.state(entry) !== READY) throw new Error('admit changed the entry that it was offered');
+      turns.charge(this.#table, unit);
+      turns.waitingSinceMs = nowMs;
+      turns.lastTake = ++this.#takes;
+      this.#wheel.cancel(entry);
+      this.#placement.leave(unit, entry);
+      this.#placement.taken(unit, entry);
+      return entry;
+    }
+  }
+
   // Changes of state. Ready and waiting entries are on the wheel, taken ones are not.
 
   #becomeReady(unit: Unit, entry: Entry, where: 'head' | 'tail'): void {
@@ -397,7 +457,7 @@ export class Queue {
 
   /** The unit takes its turns if it has something to offer and does not yet. `waited` = its entries have been ready before. */
   #offer(unit: Unit, waited: boolean): void {
-    if (unit.asleep || unit.ready === 0 || unit.turn !== undefined) return;
+    if (!this.#mayTurn(unit)) return;
     const turns = unit.lane.turnsOf(unit.key.class, unit.key.preferredSource);
     const wasIdle = turns.idle;
     turns.join(unit);
@@ -405,6 +465,11 @@ export class Queue {
     turns.priority = this.#options.classPriority(unit.key.class);
     if (!waited || turns.lastTake === 0) turns.waitingSinceMs = this.#nowMs ?? 0;
     this.#options.onReady(unit.lane.id);
+  }
+
+  /** It is awake, has a ready entry, and does not take turns yet. */
+  #mayTurn(unit: Unit): boolean {
+    return !unit.asleep && unit.ready > 0 && unit.turn === undefined;
   }
 
   #changeUnit(from: Unit, entry: Entry, preferredSource: string): Unit {

@@ -1,4 +1,19 @@
-/** Replies of receivers: which reactions they hit, and when hits are enough. */
+/** Replies of receivers: which reactions they hit, when hits are enough, and the directives in force that come of it or are given by hand. */
+export {
+  type Directive,
+  type DirectiveEffect,
+  type DirectiveType,
+  directiveEffectSchema,
+  directiveId,
+  directiveSchema,
+  MAX_REASON_LENGTH,
+} from './directive.ts';
+export { DirectiveSet } from './directive-set.ts';
+export {
+  type DirectiveStore,
+  type FileDirectiveStoreOptions,
+  openFileDirectiveStore,
+} from './directive-store.ts';
 export { ExpressionStore } from './expression.ts';
 export { HitCounter, type HitCounterOptions, MAX_COUNTED_KEYS } from './hit-counter.ts';
 export {
@@ -8,3 +23,13 @@ export {
   ReactionMatcher,
   type ReactionProblem,
 } from './reaction-matcher.ts';
+export { type Judgement, Reactor } from './reactor.ts';
+export {
+  type Selector,
+  type SelectorFacts,
+  type SelectorField,
+  selectorFields,
+  selectorSchema,
+  selectorText,
+  selects,
+} from './selector.ts';

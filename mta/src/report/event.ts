@@ -10,6 +10,8 @@ export const EVENT_TYPES = {
   expired: 'Given up after `expireAfter`; `reply` is the last one received.',
   reported:
     'The sender is told: a report (`reportId`) is stored, addressed to `sender`. One for each `action` in it.',
+  reacted:
+    'A reply went off a reaction of the policy: `reaction` names it, `directives` what is in force because of it. `id` is empty when the reply came before a message was offered.',
   unreported:
     'The sender should be told, and no egress pool takes the report: nobody will read it. `reason` says more.',
 } as const;
@@ -58,6 +60,10 @@ export const mailEventSchema = z
         })
         .readonly()
         .describe('The SMTP reply, or one of the same shape that Sluice made itself.'),
+    ),
+    reaction: text('`reacted`: name of the reaction.'),
+    directives: z.exactOptional(
+      z.array(z.string()).readonly().describe('`reacted`: ids of the directives that came of it.'),
     ),
     nextAttempt: z.exactOptional(time('`deferred`: when the next attempt is due.')),
     ageMs: count('Milliseconds since acceptance.'),

@@ -170,6 +170,18 @@ export const METRICS = {
     help: 'Recipient groups queued that wait for a DKIM key; they are among the scheduled ones.',
     labels: [],
   },
+  reactionHits: {
+    name: 'sluice_reaction_hits_total',
+    type: 'counter',
+    help: 'Replies of receivers that hit a reaction of a policy, by whether it went off (its trigger was complete).',
+    labels: ['reaction', 'group', 'went_off'],
+  },
+  directives: {
+    name: 'sluice_directives',
+    type: 'gauge',
+    help: 'Directives in force, by what they do and who gave them.',
+    labels: ['effect', 'origin'],
+  },
   reports: {
     name: 'sluice_reports_total',
     type: 'counter',

@@ -87,7 +87,16 @@ test('gauges show nothing until their room is there, and then what it says now',
   };
   let ready = 7;
   metrics.watch({
-    queue: () => ({ ready, sleeping: 1, scheduled: 2, held: 1, inFlight: 3, lanes: 4, oldestAgeMs: 1500, reportsOwed: 0 }),
+    queue: () => ({
+      ready,
+      sleeping: 1,
+      scheduled: 2,
+      held: 1,
+      inFlight: 3,
+      lanes: 4,
+      oldestAgeMs: 1500,
+      reportsOwed: 0,
+    }),
     spool: () => ({ messages: 10, usedBytes: 20, freeBytes: 30 }),
   });
   metrics.watch({

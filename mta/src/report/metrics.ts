@@ -40,6 +40,7 @@ export interface MetricSources {
   readonly spool?: () => SpoolUsage;
   readonly config?: () => ResourceState;
   readonly eventsDropped?: () => number;
+  readonly directives?: () => readonly { readonly effect: string; readonly origin: string }[];
 }
 
 /** What followed from a missing DKIM key. */
@@ -59,6 +60,8 @@ export interface Metrics {
   transactionDuration(durationMs: number): void;
   reported(action: 'failed' | 'delayed' | 'relayed'): void;
   reportDropped(): void;
+  /** A reply hit a reaction. */
+  reactionHit(reaction: string, group: string, wentOff: boolean): void;
   spoolAppended(durationMs: number): void;
   spoolRefused(reason: 'full' | 'unavailable'): void;
   dkimSigned(signatures: number): void;
@@ -72,6 +75,11 @@ export interface Metrics {
   close(): void;
 }
 
+interface ReactionHits {
+  hits: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
 
 /** Makes the registry of one MTA; several may live in one process (tests). */
@@ -80,6 +88,7 @@ export function createMetrics(): Metrics {
   const egress = new EgressCounterSet();
   const rejected = new Map<number, number>();
   const limitWaits = new Map<string, number>();
+  const reactionHits = new Map<string, ReactionHits>();
   const refusals = { full: 0, unavailable: 0 };
   const reports = { failed: 0, delayed: 0, relayed: 0, dropped: 0 };
   const total = { messages: 0, recipients: 0, bytes: 0, clients: 0, clientsOpened: 0, dkimSignatures: 0 };
@@ -127,6 +136,10 @@ export function createMetrics(): Metrics {
     [refusals.full, { reason: 'full' }],
     [refusals.unavailable, { reason: 'unavailable' }],
   ]);
+  sampled(METRICS.reactionHits, () =>
+    Array.from(reactionHits.values(), ({ hits, labels }) => [hits, labels] as const),
+  );
+  sampled(METRICS.directives, () => directiveSamples(sources.directives?.() ?? []));
   sampled(METRICS.reports, () =>
     (['failed', 'delayed', 'relayed'] as const).map((action) => [reports[action], { action }]),
   );
@@ -188,6 +201,13 @@ export function createMetrics(): Metrics {
     reportDropped() {
       reports.dropped++;
     },
+    reactionHit(reaction, group, wentOff) {
+      const key = `${reaction}\n${group}\n${wentOff}`;
+      const known = reactionHits.get(key);
+      if (known !== undefined) known.hits++;
+      else if (reactionHits.size < MAX_LIMIT_NAMES)
+        reactionHits.set(key, { hits: 1, labels: { reaction, group, went_off: String(wentOff) } });
+    },
     spoolAppended: (durationMs) => spoolAppend.observe(durationMs / 1e3),
     spoolRefused(reason) {
       refusals[reason]++;
@@ -205,6 +225,20 @@ export function createMetrics(): Metrics {
     contentType: registry.contentType,
     close: () => lag.disable(),
   };
+}
+
+function directiveSamples(
+  directives: readonly { readonly effect: string; readonly origin: string }[],
+): readonly Sample[] {
+  const counts = new Map<string, number>();
+  for (const { effect, origin } of directives) {
+    const key = `${effect}\n${origin}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return Array.from(counts, ([key, value]) => {
+    const [effect = '', origin = ''] = key.split('\n');
+    return [value, { effect, origin }] as const;
+  });
 }
 
 /** Lets the event loop turn between two metrics: thousands of series take a tenth of a second of CPU. */

@@ -1,0 +1,97 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import {
+  type Directive,
+  type DirectiveStore,
+  directiveEffectSchema,
+  directiveId,
+  MAX_REASON_LENGTH,
+  type Selector,
+  selectorSchema,
+} from '../react/mod.ts';
+
+/** How much queued mail a selector chooses now. */
+export interface ChosenMail {
+  readonly groups: number;
+  readonly recipients: number;
+}
+
+export interface DirectiveRoutes {
+  readonly store: DirectiveStore;
+  /** Counts queued mail; what is known only when a source is chosen is left out of account. */
+  readonly chosenBy: (selector: Selector) => ChosenMail;
+  /** Wall time. */
+  readonly nowMs: () => number;
+}
+
+/** Body of `POST /directives`. */
+export const directiveOrderSchema = z.strictObject({
+  effect: directiveEffectSchema,
+  selector: selectorSchema,
+  reason: z.string().max(MAX_REASON_LENGTH).default(''),
+  /** 0 = until it is taken back. */
+  forMs: z.int().min(0).default(0),
+  /** Only count what it would touch. */
+  dryRun: z.boolean().default(false),
+});
+
+/** Body of `DELETE /directives`: those of these types whose selector has all of these values. */
+export const directiveRemovalSchema = z.strictObject({
+  types: z.array(z.enum(['Suspend', 'Hold', 'Bounce', 'SetLimit', 'Scale', 'Reroute'])).min(1),
+  selector: z.record(z.string(), z.string()).default({}),
+  limitName: z.exactOptional(z.string()),
+  dryRun: z.boolean().default(false),
+});
+
+/** Effects on mail for which no source is chosen yet. */
+const BEFORE_A_SOURCE = new Set(['Hold', 'Bounce', 'Reroute']);
+
+/** Adds `GET`, `POST` and `DELETE /directives`. */
+export function addDirectiveRoutes(
+  server: FastifyInstance,
+  { store, chosenBy, nowMs }: DirectiveRoutes,
+): void {
+  server.get('/directives', () => ({ directives: store.set.directives }));
+
+  server.post('/directives', async (request, reply) => {
+    const parsed = directiveOrderSchema.safeParse(request.body);
+    if (!parsed.success) return reply.code(400).send({ error: z.prettifyError(parsed.error) });
+    const { effect, selector, reason, forMs, dryRun } = parsed.data;
+    const early = BEFORE_A_SOURCE.has(effect.type);
+    if (early && (selector.source !== undefined || selector.mxHost !== undefined)) {
+      const error = `${effect.type} is about mail before a source and a host are chosen: leave source and mxHost out`;
+      return reply.code(400).send({ error });
+    }
+    const createdAtMs = nowMs();
+    const directive: Directive = {
+      id: directiveId('Operator', effect, selector),
+      effect,
+      selector,
+      origin: 'Operator',
+      reason,
+      createdAtMs,
+      expiresAtMs: forMs === 0 ? 0 : createdAtMs + forMs,
+    };
+    const chosen = chosenBy(selector);
+    if (!dryRun) await store.put([directive]);
+    return { directive, chosen, dryRun };
+  });
+
+  server.delete('/directives', async (request, reply) => {
+    const parsed = directiveRemovalSchema.safeParse(request.body);
+    if (!parsed.success) return reply.code(400).send({ error: z.prettifyError(parsed.error) });
+    const { types, selector, limitName, dryRun } = parsed.data;
+    const directives = store.set.directives.filter(
+      (each) =>
+        types.includes(each.effect.type) &&
+        Object.entries(selector).every(([field, value]) => valueIn(each.selector, field) === value) &&
+        (limitName === undefined || ('limitName' in each.effect && each.effect.limitName === limitName)),
+    );
+    if (!dryRun) await store.remove(directives.map(({ id }) => id));
+    return { directives, dryRun };
+  });
+}
+
+function valueIn(selector: Selector, wanted: string): string | undefined {
+  return Object.entries(selector).find(([field]) => field === wanted)?.[1];
+}
