@@ -10,6 +10,7 @@ import { connectNats, watchConnection } from './connection.ts';
 import { Layout } from './layout.ts';
 import { MessageReader } from './message-reader.ts';
 import { OwnedSegment } from './owned-segment.ts';
+import { patiently } from './patience.ts';
 import { Publisher } from './publisher.ts';
 import { StreamUsage } from './stream-usage.ts';
 import { checkStreams, ensureStreams, type StreamOptions } from './streams.ts';
@@ -24,6 +25,8 @@ export const JOURNAL_INTERVAL_MS = 20;
 export const OPEN_SEGMENTS = 4;
 /** Bytes that are published and not acked, or wait to be; beyond it mail is refused, so a slow store cannot fill the memory. */
 export const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** How long a start waits for NATS to answer; then the supervisor starts the pod again. */
+const START_PATIENCE_MS = 30_000;
 /** How long `close` waits for outcomes that NATS does not take. */
 const CLOSE_TIMEOUT_MS = 5_000;
 const CLOSE_CHECK_MS = 10;
@@ -61,20 +64,34 @@ export class JetStreamSpool implements Spool {
     const layout = new Layout(options);
     const connection = await connectNats({ ...options, inboxPrefix: layout.inboxPrefix });
     try {
-      const manager = await jetStream(connection, options.servers);
-      const streams: StreamOptions = {
-        replicas: options.durability === 'Single' ? 1 : 3,
-        spoolBytes: options.maxBytes,
-        deferBytes: options.maxDeferredBytes,
-        journalBytes: options.journalBytes,
-      };
-      if (options.streams === 'Create') await ensureStreams(manager, layout, streams);
-      else await checkStreams(manager, layout, streams);
-      const spool = new JetStreamSpool(options, layout, connection, manager);
+      // A cluster that elects leaders answers nothing for some seconds: no reason to give up.
+      return await patiently(START_PATIENCE_MS, () => JetStreamSpool.#openOn(connection, layout, options));
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  static async #openOn(
+    connection: NatsConnection,
+    layout: Layout,
+    options: JetStreamSpoolOptions,
+  ): Promise<JetStreamSpool> {
+    const manager = await jetStream(connection, options.servers);
+    const streams: StreamOptions = {
+      replicas: options.durability === 'Single' ? 1 : 3,
+      spoolBytes: options.maxBytes,
+      deferBytes: options.maxDeferredBytes,
+      journalBytes: options.journalBytes,
+    };
+    if (options.streams === 'Create') await ensureStreams(manager, layout, streams);
+    else await checkStreams(manager, layout, streams);
+    const spool = new JetStreamSpool(options, layout, connection, manager);
+    try {
       await spool.#adopt(options.openSegments ?? OPEN_SEGMENTS);
       return spool;
     } catch (error) {
-      await connection.close();
+      spool.#stop('the spool could not be opened');
       throw error;
     }
   }
@@ -177,23 +194,24 @@ export class JetStreamSpool implements Spool {
     const busy = (): boolean => [...this.#segments.values()].some((segment) => !segment.idle);
     while (busy() && performance.now() < untilMs)
       await new Promise((resolve) => setTimeout(resolve, CLOSE_CHECK_MS));
-    clearInterval(this.#timer);
-    for (const segment of this.#segments.values()) segment.end('the spool is closed');
-    this.#context.publisher.close();
+    this.#stop('the spool is closed');
     await this.#context.connection.close();
+  }
+
+  #stop(reason: string): void {
+    clearInterval(this.#timer);
+    for (const segment of this.#segments.values()) segment.end(reason);
+    this.#context.publisher.close();
   }
 
   /** Takes over every segment that was ever used, and those that new mail goes to. One pod alone may do so. */
   async #adopt(openSegments: number): Promise<void> {
-    const { manager, layout } = this.#context;
     const used = await this.#usage.journalSegments();
     const open = Array.from({ length: openSegments }, (_, index) => index % SEGMENTS);
     const all = [...new Set([...open, ...used])];
     for (const segment of all) this.#segments.set(segment, await OwnedSegment.adopt(this.#context, segment));
     this.#open = open.flatMap((segment) => this.#segments.get(segment) ?? []);
     await this.#usage.measure();
-    void manager;
-    void layout;
   }
 
   #refusal(segment: OwnedSegment | undefined, bytes: number): AppendRefusal | undefined {

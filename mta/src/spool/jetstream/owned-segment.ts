@@ -1,4 +1,5 @@
-import { headers } from '@nats-io/transport-node';
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { errors, headers } from '@nats-io/transport-node';
 import type { Envelope, MessageBody } from '../envelope.ts';
 import { type GroupState, recipientGroups } from '../recipient-group.ts';
 import { decodeBatch, encodeBatch, type JournalRecord } from '../segment/journal-record.ts';
@@ -40,7 +41,7 @@ export class OwnedSegment {
     const epoch = fence.sequence;
     const subject = layout.messageSubject(segment, 'spool', epoch);
     const marker = await published(context, subject, new Uint8Array(), undefined);
-    if (marker.kind !== 'stored') throw new Error(`segment ${segment}: ${told(marker)}`);
+    if (marker.kind !== 'stored') throw failure(segment, marker);
     const outcomes = await readOutcomes(context, segment, epoch);
     const live = new LiveMessages();
     const range = {
@@ -264,7 +265,7 @@ async function fenceOff(context: SpoolContext, segment: number): Promise<LastBat
       errorCode !== WRONG_LAST_SEQUENCE_CONSTANT &&
       result.kind === 'refused'
     ) {
-      throw new Error(`segment ${segment}: ${told(result)}`);
+      throw failure(segment, result);
     }
   }
   throw new Error(`segment ${segment}: another pod takes it over again and again`);
@@ -291,8 +292,12 @@ function published(
   return new Promise((resolve) => publisher.publish(subject, payload, set, resolve));
 }
 
-function told(result: Exclude<PublishResult, { kind: 'stored' }>): string {
-  return result.kind === 'refused' ? result.error.description : result.reason;
+/** Why a segment cannot be taken over; without an answer it may be tried again. */
+function failure(segment: number, result: Exclude<PublishResult, { kind: 'stored' }>): Error {
+  if (result.kind === 'unknown') return new errors.TimeoutError();
+  const { code, errorCode, description } = result.error;
+  const cause = new JetStreamApiError({ code, err_code: errorCode, description });
+  return new Error(`segment ${segment}: ${description}`, { cause });
 }
 
 /** A long envelope is read with the payload. */
