@@ -29,6 +29,9 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const CRLF = Buffer.from('\r\n');
+const FOUR_SPACES = 0x20202020;
+const FOUR_LOW_BITS = 0x7f7f7f7f;
+const FOUR_TOP_BITS = 0x80808080 | 0;
 
 /** Where canonical octets come together that are not hashed from where they lie. */
 const SCRATCH = Buffer.allocUnsafeSlow(32 * 1024);
@@ -49,6 +52,8 @@ class RelaxedBody {
 
   add(piece: Buffer, from: number): void {
     const length = piece.length;
+    const misaligned = piece.byteOffset & 3;
+    const words = new Int32Array(piece.buffer, piece.byteOffset - misaligned, (length + misaligned) >> 2);
     let index = from;
     if (this.#afterCr && index < length) {
       this.#afterCr = false;
@@ -72,7 +77,7 @@ class RelaxedBody {
         this.#lineEnd();
         index += 2;
       } else {
-        const end = canonicalRun(piece, index);
+        const end = canonicalRun(piece, words, index);
         this.#content();
         this.#emit(piece, index, end);
         index = end;
@@ -133,12 +138,14 @@ class RelaxedBody {
  * End of the octets from `start` on that stand as they are: single spaces between words and line ends with something after them
  * are part of it, anything that is changed, and anything whose fate a later octet decides, is not.
  */
-function canonicalRun(piece: Buffer, start: number): number {
+function canonicalRun(piece: Buffer, words: Int32Array, start: number): number {
   const length = piece.length;
+  const misaligned = piece.byteOffset & 3;
   let index = start + 1;
   while (index < length) {
     const octet = piece[index]!;
-    if (octet > SPACE) index++;
+    if (octet > SPACE)
+      index = ((index + misaligned) & 3) === 0 ? plainWords(words, misaligned, index) : index + 1;
     else if (octet === SPACE) {
       if (index + 1 === length || !isContent(piece[index + 1]!)) return index;
       index += 2;
@@ -155,6 +162,28 @@ function canonicalRun(piece: Buffer, start: number): number {
     else index++;
   }
   return length;
+}
+
+/**
+ * Index behind the words of four octets from `index` on that need no second look: no octet is below a space, no two spaces are neighbours. Passes
+ * over one octet at least. A space at the very end is left to be looked at with what follows it.
+ */
+function plainWords(words: Int32Array, misaligned: number, index: number): number {
+  const first = (index + misaligned) >> 2;
+  let word = first;
+  // The last octet of the word before was a space: in the top bit of the lowest octet.
+  let spaceBefore = 0;
+  for (; word < words.length; word++) {
+    const four = words[word]!;
+    if (((four - FOUR_SPACES) & ~four & FOUR_TOP_BITS) !== 0) break;
+    const differing = four ^ FOUR_SPACES;
+    const spaces = ~(((differing & FOUR_LOW_BITS) + FOUR_LOW_BITS) | differing) & FOUR_TOP_BITS;
+    if ((spaces & ((spaces << 8) | spaceBefore)) !== 0) break;
+    spaceBefore = spaces >>> 24;
+  }
+  if (word === first) return index + 1;
+  const end = (word << 2) - misaligned;
+  return spaceBefore === 0 ? end : end - 1;
 }
 
 function isContent(octet: number): boolean {
