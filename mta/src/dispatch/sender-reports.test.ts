@@ -229,6 +229,61 @@ class MortalSpool extends MemorySpool {
   }
 }
 
+test('the process ends while part of a group is owed and part is late: the one is told, the other tried again', async (context) => {
+  const { routes, away, home } = await hosts(context, { rcpt: answer });
+  const spool = new MemorySpool();
+  const first = podFor(context, { routes, spool, reports: { ...REPORTS, retryMs: 20 } });
+  await first.send(['gone@away.example', 'late@away.example'], { sender: SENDER });
+  spool.refusal = { refused: 'full', reason: 'no room' };
+  await until('the bounce is durable', () => first.told('bounced').length === 1);
+  await first.dispatcher.drain(0);
+  const second = podFor(context, {
+    routes,
+    spool,
+    config: configOf(ONE_SOURCE),
+    reports: { ...REPORTS, retryMs: 20 },
+  });
+  await second.dispatcher.recover();
+  assert.equal(second.dispatcher.gauges().reportsOwed, 1);
+  assert.equal(second.dispatcher.view(1).entries, 1);
+  spool.refusal = undefined;
+  await until('the report arrives', () => home.taken.length === 1);
+  assert.deepEqual(told(second), ['failed gone@away.example']);
+  const [left] = spool.envelopes;
+  assert.equal(left?.sender, SENDER, 'the late recipient is still in the store');
+  assert.equal(away.taken.length, 0);
+});
+
+test('a recipient fails while the report on another one is being stored: both are told, neither twice', async (context) => {
+  let tries = 0;
+  const { routes, home } = await hosts(context, {
+    rcpt: (recipient) =>
+      recipient.startsWith('late') && ++tries > 1 ? '550 5.1.1 gone now' : answer(recipient),
+  });
+  const stores: (() => void)[] = [];
+  const pod: TestPod = podFor(context, {
+    routes,
+    config: configOf(ONE_SOURCE, { retry: { delays: ['1s'] } }),
+    reports: {
+      ...REPORTS,
+      submit: async (envelope, body) => {
+        await new Promise<void>((resolve) => stores.push(resolve));
+        return pod.dispatcher.accept(envelope, body);
+      },
+    },
+  });
+  await pod.send(['gone@away.example', 'late@away.example'], { sender: SENDER });
+  await until('the first report is being stored', () => stores.length === 1);
+  await until('the second recipient fails too', () => pod.told('bounced').length === 2);
+  assert.equal(stores.length, 1, 'one report of a group at a time');
+  stores[0]?.();
+  await until('the second report is being stored', () => stores.length === 2);
+  stores[1]?.();
+  await until('both reports arrive', () => home.taken.length === 2);
+  assert.deepEqual(told(pod), ['failed gone@away.example', 'failed late@away.example']);
+  await until('the store may forget all', () => pod.spool.usage().messages === 0);
+});
+
 test('the process ends between storing a report and recording it: the next one does not store it again', async (context) => {
   const { routes, home } = await hosts(context, { rcpt: answer });
   const spool = new MortalSpool();
