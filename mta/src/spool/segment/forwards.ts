@@ -32,6 +32,13 @@ export class Forwards {
     return last;
   }
 
+  /** Id of the message that had this place. */
+  idAt(store: Store, sequence: number): string | undefined {
+    const table = this.#tables[store];
+    const row = table.find(sequence);
+    return row === NO_ROW ? undefined : table.id(row);
+  }
+
   drop(from: Place): void {
     const table = this.#tables[from.store];
     const row = table.find(from.sequence);

@@ -19,11 +19,11 @@ const INFLIGHT = 1 << 6;
 const AWAITED = 1 << 7;
 const STATE = 1 << 8;
 const REPLY = 1 << 9;
-/** Not only recipient 0 is pending. */
-const PARTIAL = 1 << 10;
+/** The state says more than words of the row can: not just recipient 0 is pending, or reports are owed. */
+const SPECIAL = 1 << 10;
 const ENDS_SHIFT = 11;
 const MAX_ENDS = 15;
-const FACTS = DONE | INFLIGHT | AWAITED | STATE | REPLY | PARTIAL | (MAX_ENDS << ENDS_SHIFT);
+const FACTS = DONE | INFLIGHT | AWAITED | STATE | REPLY | SPECIAL | (MAX_ENDS << ENDS_SHIFT);
 
 /** Characters of replies kept in memory while a journal is folded; longer ones lose their text there, never in the journal. */
 const MAX_REPLY_CHARACTERS = 4 * 1024 * 1024;
@@ -59,8 +59,8 @@ export class GroupTable extends PlaceTable {
   /** `undefined` = states were handed to the queue, which knows better from then on. */
   #words: StateWords | undefined;
   readonly #books = new Map<number, Map<number, GroupFacts>>();
-  /** Pending recipients where they are not just `[0]`. */
-  readonly #pending = new Map<number, readonly number[]>();
+  /** States that do not fit into the row. */
+  readonly #special = new Map<number, GroupState>();
   /** Groups of the messages in {@link #books}; absent = the message was not seen yet. */
   readonly #counts = new Map<number, number>();
 
@@ -72,7 +72,7 @@ export class GroupTable extends PlaceTable {
   /** From now on states are not kept: their memory is given back. */
   forgetStates(): void {
     this.#words = undefined;
-    this.#pending.clear();
+    this.#special.clear();
   }
 
   override remove(row: Row): void {
@@ -96,6 +96,11 @@ export class GroupTable extends PlaceTable {
   setGroups(row: Row, groups: number): void {
     if (groups > 1) this.#book(row);
     if ((this.flags(row) & MANY) !== 0) this.#counts.set(this.sequence(row), groups);
+  }
+
+  /** How many groups the message has, once it was seen. */
+  groupCount(row: Row): number {
+    return (this.flags(row) & MANY) === 0 ? 1 : (this.#counts.get(this.sequence(row)) ?? 0);
   }
 
   /** Numbers of the groups that are not done; only for messages that were seen. */
@@ -161,8 +166,10 @@ export class GroupTable extends PlaceTable {
   }
 
   #state(row: Row, flags: number, words: StateWords): GroupState {
+    const special = (flags & SPECIAL) === 0 ? undefined : this.#special.get(this.sequence(row));
+    if (special !== undefined) return special;
     const state = {
-      pending: (flags & PARTIAL) === 0 ? [0] : (this.#pending.get(this.sequence(row)) ?? [0]),
+      pending: [0],
       attempts: this.attempts(row),
       nextAttemptAtMs: this.number(row),
       lastSource: words.sources.value(this.source(row)) ?? '',
@@ -172,16 +179,17 @@ export class GroupTable extends PlaceTable {
   }
 
   #setState(row: Row, state: GroupState, words: StateWords): number {
+    const isPlain = state.pending.length === 1 && state.pending[0] === 0;
+    if (!isPlain || state.owed !== undefined || state.toldOfDelay === true) {
+      this.#special.set(this.sequence(row), state);
+      return STATE | SPECIAL;
+    }
     let flags = STATE;
     this.setAttemptsAndSource(row, state.attempts, words.sourceNumber(state.lastSource));
     this.setNumber(row, Math.max(0, state.nextAttemptAtMs));
     if (state.lastReply !== undefined) {
       flags |= REPLY;
       this.setReply(row, words.replyNumber(state.lastReply));
-    }
-    if (state.pending.length !== 1 || state.pending[0] !== 0) {
-      flags |= PARTIAL;
-      this.#pending.set(this.sequence(row), state.pending);
     }
     return flags;
   }

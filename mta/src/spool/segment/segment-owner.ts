@@ -109,6 +109,7 @@ export class SegmentOwner {
   readonly #tailsToCheck = new Set<Store>();
   #fenceNumber = 0;
   #refenced = false;
+  #refused = false;
   #releaseWanted = false;
   #commands: OwnerCommand[] = [];
 
@@ -211,6 +212,31 @@ export class SegmentOwner {
     return this.#state.current(handle);
   }
 
+  /** {@link SegmentState.known} */
+  known(store: Store, sequence: number): Place | undefined {
+    return this.#state.known(store, sequence);
+  }
+
+  /** Where a message lies now. */
+  current(handle: Place): Place | undefined {
+    return this.#state.current(handle);
+  }
+
+  /** {@link SegmentState.fit} */
+  fit(handle: Place, group: number): ReturnType<SegmentState['fit']> {
+    return this.#state.fit(handle, group);
+  }
+
+  /** {@link SegmentState.oldest} */
+  oldest(store: Store, atMost: number): readonly Place[] {
+    return this.#state.oldest(store, atMost);
+  }
+
+  /** The last thing of the segment that is known in a store. */
+  tail(store: Store): Place | undefined {
+    return this.#state.tail(store);
+  }
+
   /** The queue will not name the message again. */
   forget(handle: Place): void {
     this.#state.forget(handle);
@@ -304,6 +330,7 @@ export class SegmentOwner {
     this.#tailsToCheck.clear();
     this.#fenceNumber = 0;
     this.#refenced = false;
+    this.#refused = false;
     this.#releaseWanted = false;
   }
 
@@ -319,6 +346,9 @@ export class SegmentOwner {
   #readJournal(after: number, entries: readonly JournalEntry[], nowMs: number): void {
     if (after !== this.#lastKnown) return;
     if (this.#phase === 'reading') {
+      // The server knows of more than this replica: asked again a little later.
+      if (entries.length === 0 && this.#refused) return;
+      this.#refused = false;
       for (const { sequence, batch } of entries) this.#state.apply(sequence, batch);
       if (this.#journalBatches === 0) this.#journalFrom = entries[0]?.sequence ?? 1;
       this.#journalBatches += entries.length;
@@ -430,7 +460,10 @@ export class SegmentOwner {
       return;
     }
     this.#writer.failed();
-    if (this.#phase === 'fencing') this.#phase = 'reading';
+    if (this.#phase === 'fencing') {
+      this.#phase = 'reading';
+      this.#refused = !timedOut;
+    }
     this.#askJournal(nowMs);
   }
 
@@ -561,6 +594,7 @@ export class SegmentOwner {
 
   #tick(nowMs: number): void {
     const phase = this.#phase;
+    if (this.#refused && this.#askedAtMs + POLL_EVERY_MS <= nowMs) this.#askJournal(nowMs);
     if (this.#askedAtMs + ASK_AGAIN_AFTER_MS <= nowMs) {
       if (phase === 'reading' || this.#writer.isUnclear) this.#askJournal(nowMs);
       if (this.#tailsToCheck.size > 0) this.#askTails(nowMs);

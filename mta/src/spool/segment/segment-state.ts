@@ -171,6 +171,37 @@ export class SegmentState {
     return row === NO_ROW || (table.flags(row) & RETIRED) !== 0 ? undefined : current;
   }
 
+  /** The message that is or was known by this sequence; `undefined` = none. */
+  known(store: Store, sequence: number): Place | undefined {
+    const table = this.#tables[store];
+    const row = table.find(sequence);
+    const id = row === NO_ROW ? this.#forwards.idAt(store, sequence) : table.id(row);
+    return id === undefined ? undefined : { store, sequence, id };
+  }
+
+  /** What an outcome of a group would find: `over` = the group is done, `unknown` = there is no such message or group. */
+  fit(handle: Place, group: number): 'live' | 'over' | 'unknown' {
+    const place = this.current(handle);
+    if (place === undefined) return 'unknown';
+    const table = this.#tables[place.store];
+    const row = table.rowOf(place.sequence, place.id);
+    if ((table.flags(row) & SEEN) === 0 || !(group < table.groupCount(row))) return 'unknown';
+    return table.facts(row, group).done ? 'over' : 'live';
+  }
+
+  /** The first messages of a store that are live. */
+  oldest(store: Store, atMost: number): readonly Place[] {
+    const table = this.#tables[store];
+    const found: Place[] = [];
+    table.first((row) => {
+      if ((table.flags(row) & RETIRED) === 0) {
+        found.push({ store, sequence: table.sequence(row), id: table.id(row) });
+      }
+      return found.length >= atMost;
+    });
+    return found;
+  }
+
   /** The queue will not name the message by this place again. */
   forget(place: Place): void {
     this.#forwards.forget(place);
@@ -266,27 +297,31 @@ export class SegmentState {
         return this.#settle(record.epoch);
       case 'moved':
         return this.#move(record.place, record.toSequence);
+    }
+    // An outcome may have been written while a `moved` before it was not durable yet: it names the former place.
+    const place = this.#forwards.last(record.place);
+    switch (record.kind) {
       case 'withdrawn':
-        return this.#retire(record.place.store, this.#rowFor(record.place));
+        return this.#retire(place.store, this.#rowFor(place));
       case 'inflight':
-        this.#inflight.add(inflightKey(record.place));
-        return this.#update(record.place, record.group, (facts) => ({
+        this.#inflight.add(inflightKey(place));
+        return this.#update(place, record.group, (facts) => ({
           ...facts,
           inflight: true,
           uncleanEnds: record.uncleanEnds,
         }));
       case 'suspected':
-        return this.#update(record.place, record.group, (facts) => ({
+        return this.#update(place, record.group, (facts) => ({
           ...facts,
           inflight: false,
           uncleanEnds: record.uncleanEnds,
         }));
       case 'deferred':
-        return this.#update(record.place, record.group, (facts) =>
+        return this.#update(place, record.group, (facts) =>
           facts.done ? facts : deferredFacts(sequence, record.state),
         );
       case 'done':
-        return this.#done(record.place, record.group);
+        return this.#done(place, record.group);
     }
   }
 
@@ -325,8 +360,10 @@ export class SegmentState {
     if (row === NO_ROW) return;
     const known = table.known(row);
     if (!isRestated) {
-      if (this.#replaying) table.setFlags(row, table.flags(row) | RETIRED | MOVED);
-      else table.remove(row);
+      if (this.#replaying) {
+        for (const group of table.knownGroups(row)) table.setFacts(row, group, NO_FACTS);
+        table.setFlags(row, table.flags(row) | RETIRED | MOVED);
+      } else table.remove(row);
       if (this.#inflight.delete(inflightKey(from))) this.#inflight.add(inflightKey(to));
       this.#forwards.add(from, to, this.#replaying);
     }
@@ -355,14 +392,15 @@ export class SegmentState {
         const to = this.#forwards.last(place);
         const target = defer.rowOf(to.sequence, to.id);
         if (target === NO_ROW || (defer.flags(target) & (RETIRED | SEEN)) !== 0) continue;
-        const known = defer.known(target);
+        const row = table.find(sequence);
+        table.restore(row, defer.known(target));
+        const live = this.#liveGroups(table, row);
+        // The copy was sent, and purged after that.
+        if (live.size === 0) continue;
+        table.setFlags(row, table.flags(row) & ~(RETIRED | MOVED));
         defer.remove(target);
         this.#forwards.drop(place);
-        const row = table.find(sequence);
-        table.setFlags(row, table.flags(row) & ~(RETIRED | MOVED));
-        table.restore(row, known);
-        const live = this.#liveGroups(table, row);
-        if (live.size > 0) revived.push({ place, live });
+        revived.push({ place, live });
       }
     }
     return revived;

@@ -14,6 +14,8 @@ interface Mail {
   readonly groups: number;
   /** A client has its 250. */
   acked: boolean;
+  /** A client was told to come again. */
+  refused: boolean;
   readonly done: Set<number>;
   withdrawn: boolean;
   readonly acceptances: Map<number, Acceptance[]>;
@@ -48,6 +50,8 @@ export class Judge {
   #duplicates = 0;
   adoptions = 0;
   nowMs: () => number = () => 0;
+  /** Another session took a segment that this one had not released. */
+  replaced: (segment: number, session: string) => void = () => {};
 
   violate(text: string): void {
     if (this.violations.length < 20) this.violations.push(`${Math.round(this.nowMs())} ms: ${text}`);
@@ -58,6 +62,7 @@ export class Judge {
     this.#mail.set(id, {
       groups,
       acked: false,
+      refused: false,
       done: new Set(),
       withdrawn: false,
       acceptances: new Map(),
@@ -74,12 +79,20 @@ export class Judge {
     else mail.acked = true;
   }
 
+  /** The client got 451; the message may be stored all the same. */
+  refused(id: string): void {
+    const mail = this.#mail.get(id);
+    if (mail !== undefined) mail.refused = true;
+  }
+
   /** The server accepted a batch of the journal, or of a hand-over. */
   journalled(subject: string, sequence: number, batch: JournalBatch): void {
     const [kind = '', segment = ''] = subject.split('.');
     const fence = this.#fences.get(segment);
     if (batch.records[0]?.kind === 'fence') {
       this.adoptions++;
+      if (fence !== undefined && !fence.released && fence.session !== batch.session)
+        this.replaced(Number(segment), fence.session);
       this.#fences.set(segment, { sequence, session: batch.session, released: false });
     } else if (kind === 'journal') {
       if (fence?.sequence !== batch.epoch || fence.session !== batch.session)
@@ -159,7 +172,14 @@ export class Judge {
   /** Entries left a store: none of them may still be needed. */
   purged(store: Store, sequence: number, id: string): void {
     const mail = this.#mail.get(id);
-    if (mail === undefined || mail.rolledBack || mail.withdrawn || mail.done.size === mail.groups) return;
+    if (
+      mail === undefined ||
+      mail.rolledBack ||
+      mail.withdrawn ||
+      mail.refused ||
+      mail.done.size === mail.groups
+    )
+      return;
     if (store === 'defer' && !mail.copies.has(sequence)) return;
     // It may have moved on.
     const isElsewhere = [...mail.copies].some((copy) => store === 'spool' || copy !== sequence);

@@ -147,6 +147,15 @@ export class SimulatedPod implements NetworkClient {
     return this.queues.get(segment)?.ownerName ?? '';
   }
 
+  /** Another pod took a segment of this living process: by then its session must be over, whether it knows that yet or not. */
+  wasReplaced(segment: number): void {
+    const owner = this.owners.get(segment);
+    if (owner === undefined) return;
+    if (this.standing !== 'over')
+      this.cluster.judge.violate(`segment ${segment} was taken from ${this.session}, which is not over`);
+    this.cluster.judge.lost(this.ownerName(segment), owner.openTransactions + owner.unjournalled);
+  }
+
   /** Given up, refused, or dropped: the process has nothing of the segment any more. */
   forgetSegment(segment: number): void {
     this.queues.get(segment)?.stop();
@@ -183,6 +192,10 @@ export class SimulatedPod implements NetworkClient {
       const { epoch } = owner;
       const subject = `spool.${segment}.${epoch}`;
       owner.publishing(id, this.cluster.nowMs);
+      const refused = (): void => {
+        this.cluster.judge.refused(id);
+        owner.publishFailed(id, false);
+      };
       let stored: number | 'refused' | undefined;
       this.cluster.request(
         this,
@@ -195,7 +208,7 @@ export class SimulatedPod implements NetworkClient {
           return stored;
         },
         (sequence) => {
-          if (sequence === undefined) owner.publishFailed(id, false);
+          if (sequence === undefined) refused();
           else if (sequence === 'refused') owner.publishFailed(id, true);
           else {
             const place: Place = { store: 'spool', sequence, id };
@@ -210,7 +223,7 @@ export class SimulatedPod implements NetworkClient {
           }
         },
         APPEND_TIMEOUT_MS,
-        () => owner.publishFailed(id, false),
+        refused,
       );
     });
   }

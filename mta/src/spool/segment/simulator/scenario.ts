@@ -43,6 +43,9 @@ export function runScenario({ seed, steps, rules, powerLoss = false }: Scenario)
     { length: PODS },
     (_, index) => new SimulatedPod(`pod-${index}`, cluster, settings),
   );
+  judge.replaced = (segment, session) => {
+    for (const pod of pods) if (pod.alive && pod.session === session) pod.wasReplaced(segment);
+  };
   for (const pod of pods) pod.start();
   cluster.troubles = {
     lostRequest: 0.01,
