@@ -1,7 +1,9 @@
 /** Octets that a line may have without its end (RFC 5322 §2.1.1), with room for four octets a character. */
 const MAX_WORD = 240;
-/** Characters of a line that people read. */
-const LINE_WIDTH = 76;
+/** Characters of a line that people read; short enough for quoted-printable to leave it in one piece. */
+const LINE_WIDTH = 75;
+/** RFC 2045 §6.7: characters of a line of quoted-printable, the `=` at its end included. */
+const ENCODED_WIDTH = 76;
 /** Controls, line ends of every kind, and what is invisible or turns the text around. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
 
@@ -77,7 +79,7 @@ export function quotedPrintable(octets: Buffer): string {
       const plain =
         (code > 0x20 && code < 0x7f && code !== 0x3d) || ((code === 0x20 || code === 0x09) && !last);
       const octet = plain ? line.charAt(index) : `=${code.toString(16).toUpperCase().padStart(2, '0')}`;
-      if (encoded.length + octet.length > LINE_WIDTH - 1) {
+      if (encoded.length + octet.length > ENCODED_WIDTH - 1) {
         text += `${encoded}=\r\n`;
         encoded = '';
       }
