@@ -2,6 +2,7 @@ import type { Remark } from './condition.ts';
 import { appliesTo, type ConfigIndex } from './config-index.ts';
 import type { LimitField } from './effective-policy.ts';
 import type { ActionConfig, EgressConfig, Layer, LayerLimit, PolicyConfig } from './egress-config.ts';
+import { nearestName } from './nearest-name.ts';
 import type { Destination, PolicyView } from './policy-view.ts';
 import { whenFields } from './when.ts';
 
@@ -16,7 +17,8 @@ export function unresolvedReferences(
 ): readonly Remark[] {
   const pools = config.pools.filter((pool) => appliesTo(policy, pool.name)).map((pool) => pool.name);
   const missing = (policy.pools ?? []).filter((name) => !pools.includes(name));
-  const remarks = missing.map(poolNotFound);
+  const known = config.pools.map((pool) => pool.name);
+  const remarks = missing.map((name) => poolNotFound(name, known));
   const anywhere = pools.length === 0 && policy.pools === undefined ? [ANY_POOL] : pools;
   const views = [...new Set(anywhere.map((name) => index.viewOf(name)))];
   if (views.length === 0) return remarks;
@@ -31,24 +33,37 @@ export function unresolvedReferences(
 /** The pool that another one falls back to. */
 export function unresolvedFallback(config: EgressConfig, pool: string): readonly Remark[] {
   const name = config.pools.find((candidate) => candidate.name === pool)?.fallbackPool;
-  return name === undefined || hasPool(config, name) ? [] : [poolNotFound(name)];
+  if (name === undefined || hasPool(config, name)) return [];
+  const others = config.pools.map((candidate) => candidate.name).filter((candidate) => candidate !== pool);
+  return [poolNotFound(name, others)];
 }
 
 function hasPool(config: EgressConfig, name: string): boolean {
   return config.pools.some((pool) => pool.name === name);
 }
 
-function poolNotFound(name: string): Remark {
-  return { reason: 'TargetNotFound', sentence: `There is no EgressPool "${name}".` };
+function poolNotFound(name: string, known: readonly string[]): Remark {
+  return { reason: 'TargetNotFound', sentence: `There is no EgressPool "${name}".${meant(name, known)}` };
+}
+
+/** The one that was most likely meant, as a sentence of its own. */
+function meant(name: string, known: readonly string[]): string {
+  const near = nearestName(name, known);
+  return near === undefined ? '' : ` Did you mean "${near}"?`;
 }
 
 function lostDestinations(policy: PolicyConfig, views: readonly PolicyView[]): readonly Remark[] {
-  return policy.destinations
-    .filter(({ name }) => !views.some((view) => claimsSomething(view.destinations.get(name))))
-    .map(({ name }) => ({
-      reason: 'DestinationNotFound',
-      sentence: `Destination "${name}" has no match and no other policy for the same pools has one of that name to refine.`,
-    }));
+  const lost = policy.destinations.filter(
+    ({ name }) => !views.some((view) => claimsSomething(view.destinations.get(name))),
+  );
+  if (lost.length === 0) return [];
+  const known = views.flatMap(({ destinations }) =>
+    [...destinations].filter(([, destination]) => claimsSomething(destination)).map(([name]) => name),
+  );
+  return lost.map(({ name }) => ({
+    reason: 'DestinationNotFound',
+    sentence: `Destination "${name}" has no match and no other policy for the same pools has one of that name to refine.${meant(name, known)}`,
+  }));
 }
 
 function claimsSomething(destination: Destination | undefined): boolean {
@@ -111,7 +126,8 @@ function lostReactions(
             ]),
         ...(actions ?? []).flatMap((action): readonly Remark[] => {
           if (action.type === 'Reroute') {
-            return hasPool(config, action.reroute.pool) ? [] : [poolNotFound(action.reroute.pool)];
+            const known = config.pools.map((pool) => pool.name);
+            return hasPool(config, action.reroute.pool) ? [] : [poolNotFound(action.reroute.pool, known)];
           }
           const limit = limitNameOf(action);
           if (limit === undefined || limits.has(limit)) return [];

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { EgressConfig } from '@sluice/crds';
 import type { Command } from 'commander';
 import {
@@ -76,6 +77,12 @@ export function explain(program: Command): void {
 
 function settingsOf({ config, resources }: ExplainFlags): Settings | undefined {
   if (config === undefined && resources !== undefined) return undefined;
+  if (config === undefined && !existsSync(DEFAULT_CONFIG)) {
+    const code = 'SLUICE_CONFIG_UNREADABLE';
+    const what = `There is no ${DEFAULT_CONFIG} here.`;
+    const cure = 'Name the settings with --config, or only the resources with --resources.';
+    throw new ProblemsFound([{ code, file: '', field: '', what, cure }]);
+  }
   const loaded = loadSettings(config ?? DEFAULT_CONFIG);
   if ('problems' in loaded) throw new ProblemsFound(loaded.problems);
   return loaded.settings;

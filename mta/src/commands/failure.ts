@@ -58,7 +58,9 @@ export function failureOf(error: unknown, program: string): Failure {
 export function failureText({ complaints }: Failure): string {
   return complaints
     .map(({ code, file, line, column, field, what, cure }) => {
-      const place = [file, line, column].filter((part) => part !== undefined).join(':');
+      // Of a file as a whole the sentence itself speaks.
+      const named = line === undefined && file !== undefined && what.includes(file);
+      const place = named ? '' : [file, line, column].filter((part) => part !== undefined).join(':');
       // Most sentences begin with the field they speak about.
       const about =
         field === undefined || field === '' || what.startsWith(field) ? what : `${field}: ${what}`;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { SluiceError } from '@sluice/crds';
 import type { Command } from 'commander';
+import { plainReason } from '../config/mod.ts';
 import { type InputFile, kumoShaping, powermtaConfig, type Translation } from '../migrate/mod.ts';
 import { ProblemsFound } from './problems-found.ts';
 
@@ -46,6 +47,13 @@ function print({ documents, notTranslated }: Translation, command: Command): voi
     for (const { file, line, directive, reason } of notTranslated)
       writeErr?.(`${file}:${line}: ${directive === '' ? '' : `${directive}: `}${reason}\n`);
   }
+  if (documents.length === 0) {
+    if (!json)
+      writeErr?.(
+        'Nothing was translated: these are no files of the kind that the sub-command is for, or they are empty.\n',
+      );
+    throw new ProblemsFound([], true);
+  }
   // A file without which the result is something else; what is wrong has been printed.
   if (notTranslated.some(({ directive }) => directive === '')) throw new ProblemsFound([], true);
 }
@@ -54,7 +62,7 @@ function inputFile(name: string): InputFile {
   try {
     return { name, text: readFileSync(name, 'utf8') };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = plainReason(error);
     throw new SluiceError('SLUICE_CONFIG_UNREADABLE', { file: name, reason }, { file: name }, error);
   }
 }

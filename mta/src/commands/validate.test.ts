@@ -85,7 +85,7 @@ const CASES: readonly {
   {
     title: 'a directory without resources',
     files: { 'empty/readme.txt': '' },
-    place: 'empty',
+    place: 'Cannot read empty: ',
     says: /no \*\.yaml or \*\.yml file is in it.*SLUICE_CONFIG_UNREADABLE/,
     exitCode: 1,
   },

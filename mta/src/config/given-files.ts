@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { errorText, nearestName, type Problem } from '@sluice/crds';
 import { isMap, isScalar, parseAllDocuments } from 'yaml';
+import { plainReason } from './plain-reason.ts';
 import { NO_LIBRARY } from './provider-library.ts';
 import { type ResourceFiles, readResourceFiles } from './resource-directory.ts';
 import { EMPTY_SET, nextResourceSet, type ResourceSet } from './resource-set.ts';
@@ -35,7 +36,8 @@ export async function readGivenFiles(paths: readonly string[], mayBeEmpty = fals
   const problems: Problem[] = [];
   for (const path of new Set(paths)) {
     const files = await readPath(path);
-    if (files instanceof Error) problems.push(unreadable(path === STDIN ? STDIN_NAME : path, files.message));
+    if (files instanceof Error)
+      problems.push(unreadable(path === STDIN ? STDIN_NAME : path, plainReason(files)));
     else if (files.size === 0 && !mayBeEmpty)
       problems.push(unreadable(path, 'no *.yaml or *.yml file is in it'));
     else for (const [file, text] of files) (holdsSettings(text) ? settings : resources).set(file, text);

@@ -14,6 +14,7 @@ export { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
 export type * from './jetstream-settings.ts';
 export type { LogFields, Logger } from './logger.ts';
 export { type Network, parseNetwork } from './network.ts';
+export { plainReason } from './plain-reason.ts';
 export { NO_LIBRARY, providerLibrary } from './provider-library.ts';
 export { loadProxyUsers } from './proxy-users.ts';
 export type { ResourceFiles } from './resource-directory.ts';

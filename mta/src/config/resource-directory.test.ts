@@ -168,7 +168,7 @@ test('a directory that goes away is told once, and read again when it is back', 
   const away = `${watched.directory}-away`;
   renameSync(watched.directory, away);
   await watched.until(() => watched.reasons.length > 0, 'told');
-  assert.match(watched.reasons.join(), /ENOENT/);
+  assert.match(watched.reasons.join(), /no such file or directory/);
   renameSync(away, watched.directory);
   await watched.until(() => watched.seen.length > 1, 'read again');
   writeFileSync(join(watched.directory, 'a.yaml'), 'two');
@@ -180,7 +180,7 @@ test('a dangling link is a reason told, not an empty configuration', async (t) =
   const watched = new Watched(t, (directory) => symlinkSync('gone', join(directory, 'a.yaml')));
   await watched.start();
   assert.equal(watched.seen.length, 0);
-  assert.match(watched.reasons.join(), /ENOENT.*a\.yaml/);
+  assert.match(watched.reasons.join(), /^a\.yaml: no such file or directory/);
 });
 
 test('files in directories below are read and followed; what links lead to twice is read once', async (t) => {

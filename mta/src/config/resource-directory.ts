@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { plainReason } from './plain-reason.ts';
 import { readResourceText } from './resource-text.ts';
 import { resourceNames } from './resource-tree.ts';
 
@@ -152,7 +153,7 @@ export class ResourceDirectory {
     this.#content = undefined;
     if (this.#reason === error.message) return;
     this.#reason = error.message;
-    if (!this.#closed) this.#options.onUnreadable(error.message);
+    if (!this.#closed) this.#options.onUnreadable(plainReason(error));
   }
 }
 
@@ -162,7 +163,10 @@ export async function readResourceFiles(directory: string): Promise<ResourceFile
     const files = new Map<string, string>();
     for (const name of await resourceNames(directory)) {
       const path = join(directory, name);
-      files.set(path, await readResourceText(path));
+      files.set(
+        path,
+        await readResourceText(path).catch((error: unknown) => Promise.reject(named(name, error))),
+      );
     }
     return files;
   } catch (error) {
@@ -182,6 +186,11 @@ async function signatureOf(directory: string): Promise<string | Error> {
   } catch (error) {
     return asError(error);
   }
+}
+
+/** Which of the files it is. */
+function named(name: string, error: unknown): Error {
+  return new Error(`${name}: ${plainReason(error)}`, { cause: error });
 }
 
 function asError(error: unknown): Error {

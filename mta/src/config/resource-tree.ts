@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { plainReason } from './plain-reason.ts';
 
 /** Files and directories below a resources directory; more is a mistaken path, and each is looked at once a second. */
 export const MAX_TREE_ENTRIES = 10_000;
@@ -39,7 +40,7 @@ async function leadsToDirectory(path: string, isYaml: boolean): Promise<boolean>
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    if (isYaml) throw error;
+    if (isYaml) throw new Error(`${basename(path)}: ${plainReason(error)}`, { cause: error });
     return false;
   }
 }

@@ -356,7 +356,7 @@ test('what is not YAML is shown by line instead of failing at start with a stack
 test('a missing settings file is a problem with a cure, not an exception', () => {
   const loaded = loadSettings(join(directory, 'gone.yaml'), machine);
   assert.ok('problems' in loaded);
-  assert.match(loaded.problems[0]?.what ?? '', /Cannot read .*gone.yaml: ENOENT/);
+  assert.match(loaded.problems[0]?.what ?? '', /Cannot read .*gone.yaml: no such file or directory\.$/);
 });
 
 test('a broken users file is shown with its own name and line', () => {

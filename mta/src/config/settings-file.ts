@@ -6,6 +6,7 @@ import type { Problem } from '@sluice/crds';
 import { errorText } from '@sluice/crds';
 import { checkShape } from './check-shape.ts';
 import { type HostPort, parseHostPort } from './host-port.ts';
+import { plainReason } from './plain-reason.ts';
 import { resolveSettings } from './resolve-settings.ts';
 import type { Settings } from './settings.ts';
 import { settingsSchema } from './settings-schema.ts';
@@ -42,7 +43,7 @@ export function loadSettings(file: string, surroundings: Surroundings = thisMach
   const text = readText(file);
   if (typeof text !== 'string') {
     const code = 'SLUICE_CONFIG_UNREADABLE';
-    return { problems: [{ code, file, field: '', ...errorText(code, { file, reason: text.message }) }] };
+    return { problems: [{ code, file, field: '', ...errorText(code, { file, reason: plainReason(text) }) }] };
   }
   return settingsFrom(text, file, surroundings);
 }
