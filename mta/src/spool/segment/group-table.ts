@@ -212,6 +212,6 @@ export class GroupTable extends PlaceTable {
       this.#books.delete(sequence);
       this.#counts.delete(sequence);
     }
-    if ((flags & PARTIAL) !== 0) this.#pending.delete(sequence);
+    if ((flags & SPECIAL) !== 0) this.#special.delete(sequence);
   }
 }
