@@ -120,6 +120,19 @@ test('implicit TLS greets after the handshake; a renewed certificate is used wit
   client.destroy();
 });
 
+test('behind a response that cannot be read the client gives commands again, and they are run as such', async (t) => {
+  const intake = await startIntake(t, CLEAR_AUTH);
+  for (const response of ['\0\r\n', 'a\n', '\xff\r\n', `${'x'.repeat(13_000)}\r\n`]) {
+    const client = intake.client();
+    await client.hello();
+    const replies = await client.ask(`AUTH PLAIN\r\n${response}NOOP\r\n`, 3);
+    assert.deepEqual(
+      replies.map((reply) => reply.slice(0, 9)),
+      ['334', '500 5.5.2', '250 2.0.0'],
+    );
+  }
+});
+
 test('a client that breaks the handshake harms nobody else', async (t) => {
   const intake = await startIntake(t, AUTH);
   const client = intake.client();

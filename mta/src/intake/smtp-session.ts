@@ -142,8 +142,11 @@ export class SmtpSession {
       const line = this.#reader.read(chunk, position);
       position = this.#reader.next;
       if (line === undefined) return;
-      if (typeof line !== 'string') this.#error(REFUSALS[line.flaw], 'Idle');
-      else if (this.#auth !== undefined) this.#takeAuthStep(this.#auth.respond(line));
+      if (typeof line !== 'string') {
+        // A refused response ends its exchange (RFC 4954 §4): the client's next line is a command.
+        this.#auth = undefined;
+        this.#error(REFUSALS[line.flaw], 'Idle');
+      } else if (this.#auth !== undefined) this.#takeAuthStep(this.#auth.respond(line));
       else this.#command(line, position === chunk.length);
     }
   }
