@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -9,13 +9,18 @@ export interface TestCertificate {
   readonly keyFile: string;
 }
 
+/** The same in PEM. */
+export interface TestKey {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /**
  * Makes a certificate with `openssl`, valid for a month.
  *
  * Example: `const tls = { mode: 'StartTls', ...makeCertificate('mta.example') };`
  */
-export function makeCertificate(name = 'mta.example'): TestCertificate {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-certificate-'));
+export function makeCertificate(name = 'mta.example', directory = newDirectory()): TestCertificate {
   const certificateFile = join(directory, 'cert.pem');
   const keyFile = join(directory, 'key.pem');
   execFileSync(
@@ -28,4 +33,17 @@ export function makeCertificate(name = 'mta.example'): TestCertificate {
     { stdio: 'ignore' },
   );
   return { certificateFile, keyFile };
+}
+
+/** A certificate and its key; no file is left. */
+export function makeKey(): TestKey {
+  const directory = newDirectory();
+  const { certificateFile, keyFile } = makeCertificate('mta.example', directory);
+  const made = { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  rmSync(directory, { recursive: true });
+  return made;
+}
+
+function newDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'sluice-certificate-'));
 }
