@@ -2,11 +2,13 @@ import type { DkimSettings, Logger } from '../config/mod.ts';
 import type { HeldSigning } from '../dispatch/mod.ts';
 import type { Rejection } from '../intake/mod.ts';
 import type { Metrics } from '../report/mod.ts';
-import { createSigner, KeyStore, type MissingKey } from '../sign/mod.ts';
+import { checkKeys, createSigner, KeyStore, type MissingKey } from '../sign/mod.ts';
 import type { Envelope, MessageBody } from '../spool/mod.ts';
 
 /** The same missing key is logged at most this often, milliseconds. */
 const LOG_KEY_EVERY_MS = 60_000;
+/** Keys that are missing at the start, with a line each. */
+const MAX_LOGGED_AT_START = 20;
 /** Missing keys that are remembered as logged. */
 const MAX_LOGGED = 10_000;
 
@@ -32,6 +34,7 @@ export interface Signing extends HeldSigning {
 export function createSigning(settings: DkimSettings, metrics: Metrics, logger: Logger): Signing | undefined {
   if (settings.rules.length === 0) return undefined;
   const logMissing = missingKeyLog(logger);
+  void logBrokenKeys(settings, logger);
   const keys = new KeyStore({
     nowMs: () => performance.now(),
     onChanged: (file) => logger.info({ file }, 'a DKIM key has changed and is in use'),
@@ -92,6 +95,14 @@ function keyMissing({ domain, selector }: MissingKey): Rejection {
 
 function unsignable(reason: string): Rejection {
   return { code: 550, enhanced: '5.7.5', text: `Message cannot be signed: ${reason}` };
+}
+
+/** At the start, and not waited for: what is missing now may be a Secret that is about to come. */
+async function logBrokenKeys(settings: DkimSettings, logger: Logger): Promise<void> {
+  const problems = await checkKeys(settings, '');
+  for (const { field, what } of problems.slice(0, MAX_LOGGED_AT_START)) logger.warn({ field }, what);
+  if (problems.length > MAX_LOGGED_AT_START)
+    logger.warn({ keys: problems.length }, 'more DKIM keys are missing; `sluice run --check` lists them all');
 }
 
 function missingKeyLog(logger: Logger): (missing: MissingKey, consequence: string) => void {

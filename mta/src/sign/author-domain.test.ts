@@ -40,7 +40,11 @@ test('a From that names no domain, or more than one, chooses no key', () => {
     'From: a@',
     'From: <>',
     'From:',
+    // Nobody may hold the event loop with one header field.
+    `From: a@x${' .'.repeat(60_000)}x`,
+    `From: ${'('.repeat(60_000)}a@shop.example`,
+    `From: a@${'\u00fc.'.repeat(60_000)}`,
   ]) {
-    assert.equal(domainOf(from), '', JSON.stringify(from));
+    assert.equal(domainOf(from), '', from.slice(0, 80));
   }
 });

@@ -4,6 +4,9 @@ import type { HeaderSection } from './header-section.ts';
 /** RFC 1035 §2.3.4, with the underscore that some use; what passes is safe as a part of a path too. */
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-]{0,62}))*$/;
 
+/** Characters of a domain in U-labels, one an octet: each may stand for up to four of UTF-8. */
+const MAX_WRITTEN = 1_012;
+
 /** Whether this is a domain in lower case A-labels. */
 export function isDomain(text: string): boolean {
   return DOMAIN.test(text);
@@ -29,26 +32,31 @@ function domainOfMailboxes(value: string): string {
   let found = '';
   for (const mailbox of withoutQuotesAndComments(value).split(/[,;]/)) {
     const angle = mailbox.lastIndexOf('<');
-    // Outside angle brackets a colon ends the name of a group (RFC 5322 §3.4).
-    const address =
-      angle === -1
-        ? mailbox.slice(mailbox.indexOf(':') + 1)
-        : mailbox.slice(angle + 1, mailbox.indexOf('>', angle) >>> 0);
+    const address = angle === -1 ? withoutGroupName(mailbox) : insideAngle(mailbox, angle);
     const at = address.lastIndexOf('@');
     if (at === -1) continue;
-    const domain = asciiDomain(
-      address
-        .slice(at + 1)
-        .replace(/[\s.]+$/, '')
-        .trim(),
-    );
+    const domain = asciiDomain(address.slice(at + 1));
     if (domain === '' || (found !== '' && found !== domain)) return '';
     found = domain;
   }
   return found;
 }
 
-function asciiDomain(text: string): string {
+/** Outside angle brackets a colon ends the name of a group (RFC 5322 §3.4). */
+function withoutGroupName(mailbox: string): string {
+  return mailbox.slice(mailbox.indexOf(':') + 1);
+}
+
+function insideAngle(mailbox: string, angle: number): string {
+  const end = mailbox.indexOf('>', angle);
+  return end === -1 ? mailbox.slice(angle + 1) : mailbox.slice(angle + 1, end);
+}
+
+function asciiDomain(written: string): string {
+  const trimmed = written.trim();
+  // The root's dot may stand at the end; more text than any domain has is none.
+  const text = trimmed.endsWith('.') ? trimmed.slice(0, -1) : trimmed;
+  if (text.length > MAX_WRITTEN) return '';
   const lower = text.toLowerCase();
   if (isDomain(lower)) return lower;
   // `domainToASCII` takes more than domains (numbers, escapes): only letters above ASCII are for it.

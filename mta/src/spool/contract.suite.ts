@@ -52,6 +52,7 @@ export function spoolContract(name: string, open: () => Promise<OpenedSpool>): v
         sender: '',
         recipients: ['"a b"@x.example', 'ü@exämple.example'],
         smtputf8: true,
+        awaitsSignature: '/keys/x.example.pem',
         statusRequest: {
           ret: 'HDRS',
           envelopeId: 'a+2Bb',
