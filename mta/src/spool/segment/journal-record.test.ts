@@ -51,12 +51,13 @@ const state = fc.record(
   },
   { requiredKeys: ['pending', 'attempts', 'nextAttemptAtMs', 'lastSource'], noNullPrototype: true },
 );
+const groups = fc.uniqueArray(small).map((list) => list.toSorted((a, b) => a - b));
 const record: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.constant({ kind: 'fence' as const }),
   fc.record({ kind: fc.constant('inflight' as const), place, group: small, uncleanEnds: small }),
   fc.record({ kind: fc.constant('done' as const), place, group: small }),
   fc.record({ kind: fc.constant('deferred' as const), place, group: small, state }),
-  fc.record({ kind: fc.constant('moved' as const), place, toSequence: whole }),
+  fc.record({ kind: fc.constant('moved' as const), place, toSequence: whole, doneGroups: groups }),
   fc.record({ kind: fc.constant('withdrawn' as const), place }),
   fc.record({ kind: fc.constant('suspected' as const), place, group: small, uncleanEnds: small }),
   fc.record({

@@ -25,7 +25,13 @@ export type JournalRecord =
   /** The group waits for another attempt. */
   | { readonly kind: 'deferred'; readonly place: Place; readonly group: number; readonly state: GroupState }
   /** The message now lives in DEFER at `toSequence`; its former place is retired. */
-  | { readonly kind: 'moved'; readonly place: Place; readonly toSequence: number }
+  | {
+      readonly kind: 'moved';
+      readonly place: Place;
+      readonly toSequence: number;
+      /** Groups that were done before: said here too, because the batches that said so are purged before this one. */
+      readonly doneGroups: readonly number[];
+    }
   /** The whole message is over: its append was refused and became durable all the same. */
   | { readonly kind: 'withdrawn'; readonly place: Place }
   /** The group is in no transaction, but was at so many unclean ends in a row; 0 = somebody looked at a held group and wants it sent. */
@@ -158,6 +164,7 @@ function writeRecord(writer: RecordWriter, record: JournalRecord): void {
       break;
     case 'moved':
       writer.number(record.toSequence);
+      writeRising(writer, record.doneGroups);
       break;
     case 'handover':
       writer.number(record.epoch);
@@ -190,7 +197,12 @@ function readRecord(reader: RecordReader): JournalRecord {
     case 'deferred':
       return { kind, place: readPlace(reader, store), group: reader.number(), state: readState(reader) };
     case 'moved':
-      return { kind, place: readPlace(reader, store), toSequence: reader.number() };
+      return {
+        kind,
+        place: readPlace(reader, store),
+        toSequence: reader.number(),
+        doneGroups: readRising(reader),
+      };
     case 'withdrawn':
       return { kind, place: readPlace(reader, store) };
     case 'released':
@@ -243,7 +255,7 @@ function writeState(writer: RecordWriter, state: GroupState): void {
   writer.number(state.attempts);
   writer.number(Math.max(0, Math.round(state.nextAttemptAtMs)));
   writer.text(state.lastSource);
-  writeRecipients(writer, state.pending);
+  writeRising(writer, state.pending);
   writer.number(
     (lastReply === undefined ? 0 : HAS_REPLY) |
       (toldOfDelay === true ? TOLD_OF_DELAY : 0) |
@@ -259,7 +271,7 @@ function readState(reader: RecordReader): GroupState {
   const attempts = reader.number();
   const nextAttemptAtMs = reader.number();
   const lastSource = reader.text();
-  const pending = readRecipients(reader);
+  const pending = readRising(reader);
   const has = reader.number();
   return {
     pending,
@@ -276,7 +288,7 @@ const ACTIONS = ['failed', 'delayed', 'relayed'] as const satisfies readonly Owe
 
 function writeReport(writer: RecordWriter, report: OwedReport): void {
   writer.number(ACTIONS.indexOf(report.action));
-  writeRecipients(writer, report.recipients);
+  writeRising(writer, report.recipients);
   writeReply(writer, report.reply);
   writer.number(report.atMs);
   // A wall time is never 0.
@@ -288,7 +300,7 @@ function readReports(reader: RecordReader): readonly OwedReport[] {
   for (let left = reader.number(); left > 0; left--) {
     const action = ACTIONS[reader.number()];
     if (action === undefined) throw new MalformedBytes('has a report of an unknown kind');
-    const recipients = readRecipients(reader);
+    const recipients = readRising(reader);
     const reply = readReply(reader);
     const atMs = reader.number();
     const untilMs = reader.number();
@@ -297,16 +309,16 @@ function readReports(reader: RecordReader): readonly OwedReport[] {
   return reports;
 }
 
-function writeRecipients(writer: RecordWriter, recipients: readonly number[]): void {
-  writer.number(recipients.length);
+function writeRising(writer: RecordWriter, numbers: readonly number[]): void {
+  writer.number(numbers.length);
   let before = 0;
-  for (const recipient of recipients) {
-    writer.number(recipient - before);
-    before = recipient;
+  for (const number of numbers) {
+    writer.number(number - before);
+    before = number;
   }
 }
 
-function readRecipients(reader: RecordReader): readonly number[] {
+function readRising(reader: RecordReader): readonly number[] {
   const recipients: number[] = [];
   let recipient = 0;
   for (let left = reader.number(); left > 0; left--) {

@@ -1,8 +1,11 @@
-import { encodeBatch, type JournalBatch, type JournalRecord } from './journal-record.ts';
+import { encodeBatch, type JournalBatch, type JournalRecord, MAX_BATCH_BYTES } from './journal-record.ts';
 import type { JournalEntry } from './owner-command.ts';
 
 /** Batches of outcomes are appended at most this often, milliseconds. */
 export const JOURNAL_INTERVAL_MS = 20;
+
+/** What is said again may take a little more room than before: an old batch always fits into a new one. */
+const RESTATED_EXTRA_BYTES = 128 * 1024;
 
 interface UnderWay {
   readonly batch: JournalBatch;
@@ -52,6 +55,11 @@ export class JournalWriter {
     this.#waiting.push(record);
   }
 
+  /** What waits is made ready to be written: everything before it is in the journal. */
+  complete(completed: (record: JournalRecord) => JournalRecord): void {
+    if (this.#underWay === undefined) this.#waiting = this.#waiting.map(completed);
+  }
+
   /** A batch to append now, if it is time; `first` goes before what waits. */
   next(nowMs: number, first: readonly JournalRecord[] = []): JournalBatch | undefined {
     if (this.#underWay !== undefined || nowMs < this.#nextAtMs) return undefined;
@@ -69,7 +77,8 @@ export class JournalWriter {
       number: ++this.#number,
       records,
     };
-    const { taken } = encodeBatch(whole);
+    const maxBytes = first.length > 1 ? MAX_BATCH_BYTES + RESTATED_EXTRA_BYTES : MAX_BATCH_BYTES;
+    const { taken } = encodeBatch(whole, maxBytes);
     const batch = taken === records.length ? whole : { ...whole, records: records.slice(0, taken) };
     const added = Math.max(0, taken - first.length);
     this.#waiting = this.#waiting.slice(added);

@@ -101,6 +101,7 @@ export class SegmentOwner {
   #journalBatches = 0;
   #oldest: readonly JournalEntry[] = [];
   #restating: readonly JournalEntry[] = [];
+  #restateAtMost = RESTATED_BATCHES;
   readonly #former = new Map<number, FormerOwner>();
   /** Groups whose outcome came from a former owner: the queue does not have them yet. */
   readonly #inherited = new Set<string>();
@@ -549,7 +550,7 @@ export class SegmentOwner {
       this.#floor.end('defer', place.id);
       return;
     }
-    this.#add({ kind: 'moved', place, toSequence });
+    this.#add({ kind: 'moved', place, toSequence, doneGroups: [] });
     if (!this.#rules.retiresAfterMoved)
       this.#emit({ kind: 'purge', store: 'spool', upTo: place.sequence, guard: place });
   }
@@ -651,6 +652,7 @@ export class SegmentOwner {
   #flush(nowMs: number): void {
     if (this.#phase === 'refencing' && this.#writer.isIdle && !this.#refenced) {
       this.#refenced = true;
+      this.#writer.complete((record) => this.#state.completed(record));
       this.#writer.begin([{ kind: 'fence' }], nowMs);
       this.#append();
     }
@@ -665,7 +667,7 @@ export class SegmentOwner {
   #flushJournal(nowMs: number): void {
     if (!this.#writer.isIdle) return;
     const restated: JournalRecord[] = [];
-    for (const entry of this.#phase === 'live' ? this.#oldest : []) {
+    for (const entry of this.#phase === 'live' ? this.#oldest.slice(0, this.#restateAtMost) : []) {
       if (entry.sequence >= this.#writer.lastSequence) break;
       const again = this.#state.restate(entry.sequence, entry.batch, this.#purgedTo.spool);
       if (again === undefined) break;
@@ -674,9 +676,13 @@ export class SegmentOwner {
     }
     this.#oldest = [];
     if (restated.length === 0 && this.#restating.length > 0) this.#purgeRestated();
+    this.#writer.complete((record) => this.#state.completed(record));
     const batch = this.#writer.next(nowMs, restated);
     if (batch !== undefined) this.#append();
-    else this.#restating = [];
+    // Not everything fitted: what was said again is said once more, the old batches stay.
+    const isWhole = batch !== undefined && batch.records.length >= restated.length;
+    if (batch !== undefined) this.#restateAtMost = isWhole ? RESTATED_BATCHES : 1;
+    if (!isWhole) this.#restating = [];
   }
 
   /** Nothing needs these batches any more. */

@@ -62,7 +62,12 @@ const inflight = (at: Place, uncleanEnds = 0): JournalRecord => ({
   group: 0,
   uncleanEnds,
 });
-const moved = (at: Place, toSequence: number): JournalRecord => ({ kind: 'moved', place: at, toSequence });
+const moved = (at: Place, toSequence: number): JournalRecord => ({
+  kind: 'moved',
+  place: at,
+  toSequence,
+  doneGroups: [],
+});
 
 describe('the state of a segment', () => {
   test('what is done is not sent again, what is deferred keeps its state, what is new is new', () => {

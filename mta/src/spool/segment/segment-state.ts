@@ -240,6 +240,17 @@ export class SegmentState {
     return restated;
   }
 
+  /** The record as it must be written now, after everything before it was applied: a `moved` says which groups are done. */
+  completed(record: JournalRecord): JournalRecord {
+    if (record.kind !== 'moved') return record;
+    const place = this.#forwards.last(record.place);
+    const table = this.#tables[place.store];
+    const row = table.rowOf(place.sequence, place.id);
+    if (row === NO_ROW) return record;
+    const doneGroups = table.knownGroups(row).filter((group) => table.facts(row, group).done);
+    return { ...record, doneGroups: doneGroups.toSorted((one, other) => one - other) };
+  }
+
   /** A batch was purged from the journal. */
   journalPurged(batch: JournalBatch): void {
     for (const record of batch.records) if (record.kind === 'moved') this.#forwards.unmention(record.place);
@@ -264,7 +275,7 @@ export class SegmentState {
       const place: Place = { store: 'defer', sequence: record.toSequence, id: record.place.id };
       const isLive = this.#tables.defer.rowOf(place.sequence, place.id) !== NO_ROW;
       // Its former place is of no interest any more: a copy that names itself.
-      if (isLive) restated.push({ kind: 'moved', place, toSequence: record.toSequence });
+      if (isLive) restated.push(this.completed({ ...record, place }));
       return;
     }
     const { group } = record;
@@ -296,7 +307,7 @@ export class SegmentState {
       case 'settled':
         return this.#settle(record.epoch);
       case 'moved':
-        return this.#move(record.place, record.toSequence);
+        return this.#move(record.place, record.toSequence, record.doneGroups);
     }
     // An outcome may have been written while a `moved` before it was not durable yet: it names the former place.
     const place = this.#forwards.last(record.place);
@@ -352,7 +363,7 @@ export class SegmentState {
     return row === NO_ROW || (table.flags(row) & RETIRED) !== 0 ? undefined : table.facts(row, group);
   }
 
-  #move(from: Place, toSequence: number): void {
+  #move(from: Place, toSequence: number, doneGroups: readonly number[]): void {
     const to: Place = { store: 'defer', sequence: toSequence, id: from.id };
     const isRestated = from.store === 'defer' && from.sequence === toSequence;
     const table = this.#tables[from.store];
@@ -370,6 +381,7 @@ export class SegmentState {
     const { defer } = this.#tables;
     const target = defer.rowFor(toSequence, from.id);
     if (!isRestated) defer.restore(target, known);
+    for (const group of doneGroups) defer.setFacts(target, group, { ...NO_FACTS, done: true });
     // After the replay the owner made the copy itself and need not see it.
     defer.setFlags(target, defer.flags(target) | NAMED | (this.#replaying ? 0 : SEEN));
     if (!this.#replaying) this.sawTail(to);

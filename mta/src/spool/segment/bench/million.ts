@@ -26,7 +26,7 @@ for (let first = 0; first < MESSAGES; first += PER_BATCH) {
       lastSource: 'ip-1',
     };
     return [
-      { kind: 'moved', place, toSequence: sequence },
+      { kind: 'moved', place, toSequence: sequence, doneGroups: [] },
       { kind: 'deferred', place, group: 0, state },
     ];
   });
