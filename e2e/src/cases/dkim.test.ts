@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { dkimpyVerdicts, skipWithoutDkimpy } from '../harness/dkimpy.ts';
 import { HandClient } from '../harness/hand-client.ts';
+import { startOddHost } from '../harness/odd-host.ts';
 import { oddMails } from '../harness/odd-mail.ts';
 import { type RecordingSink, startRecordingSink } from '../harness/recording-sink.ts';
 import { onePolicy, onePool, routeTo } from '../harness/resources.ts';
@@ -32,6 +33,7 @@ const ed25519 = generateKeyPairSync('ed25519').privateKey;
 const records: Record<string, string> = {
   's1._domainkey.late.example': dnsRecord(rsa),
   's1._domainkey.turn.example': dnsRecord(rsa),
+  'rsa._domainkey.mta.example': dnsRecord(rsa),
 };
 for (const domain of AUTHOR_DOMAINS) {
   records[`rsa._domainkey.${domain}`] = dnsRecord(rsa);
@@ -285,4 +287,47 @@ test('a rotated key is in use within seconds, without a restart', { timeout: 60_
     ([verdict]) => verdict === 'pass turn.example s1',
     10_000,
   );
+});
+
+test('a bounce that Sluice writes is signed as any other mail, or receivers drop what the sender waits for', {
+  timeout: 60_000,
+}, async (context) => {
+  const sink = await startRecordingSink(['PIPELINING']);
+  const full = await startOddHost({
+    greeting: '220 full.example',
+    command: (verb) => (verb === 'RCPT' ? '550 5.1.1 No such user' : undefined),
+  });
+  const sluice = await startSluice({
+    spec: {
+      hostname: 'mta.example',
+      dsn: { reports: 'Enabled' },
+      routes: [routeTo('full.example', full), routeTo('esp.example', sink)],
+      dkim: {
+        rules: [
+          {
+            name: 'all',
+            signatures: [{ selector: 'rsa', keyFile: join(directory, 'keys', '{selector}.pem') }],
+          },
+        ],
+      },
+    },
+    resources: { 'pool.yaml': onePool(['127.0.9.1']), 'policy.yaml': onePolicy({}) },
+  });
+  context.after(async () => {
+    await sluice.close();
+    await full.close();
+    await sink.close();
+  });
+  const client = new HandClient(sluice.smtp);
+  context.after(() => client.destroy());
+  await client.hello();
+  assert.match(await client.mail('sender@esp.example', ['a@full.example'], plain('late.example')), /^250/);
+  await until(
+    'the report is there',
+    () => sink.mails.length,
+    (count) => count === 1,
+    20_000,
+  );
+  assert.match(sink.mails[0]?.mail ?? '', /^<>/);
+  assert.deepEqual(await verdicts(sink.mails[0]?.text ?? ''), ['pass mta.example rsa']);
 });
