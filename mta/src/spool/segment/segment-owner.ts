@@ -68,6 +68,7 @@ interface Reading {
   askedAtMs: number;
   /** An answer is awaited. */
   asked: boolean;
+  markedAtMs: number;
 }
 
 /**
@@ -233,6 +234,11 @@ export class SegmentOwner {
     return this.#state.oldest(store, atMost);
   }
 
+  /** New mail was refused for want of an answer: a sweep looks for it on the own epoch too. */
+  get hasRefused(): boolean {
+    return this.#floor.hasRefused;
+  }
+
   /** The last thing of the segment that is known in a store. */
   tail(store: Store): Place | undefined {
     return this.#state.tail(store);
@@ -389,9 +395,15 @@ export class SegmentOwner {
     this.#ownEpochs.add(epoch);
     this.#phase = 'replaying';
     for (const store of ['spool', 'defer'] as const) {
-      this.#emit({ kind: 'publish-marker', store, epoch });
+      this.#mark(store, nowMs);
       this.#ask(store, nowMs);
     }
+  }
+
+  /** A marker has no answer: one that does not come up in time was lost, or the store was full. */
+  #mark(store: Store, nowMs: number): void {
+    this.#reading[store].markedAtMs = nowMs;
+    this.#emit({ kind: 'publish-marker', store, epoch: this.epoch });
   }
 
   #append(): void {
@@ -629,8 +641,7 @@ export class SegmentOwner {
     for (const store of ['spool', 'defer'] as const) {
       const { done, asked, askedAtMs } = this.#reading[store];
       if (done || nowMs < askedAtMs + (asked ? ASK_AGAIN_AFTER_MS : POLL_EVERY_MS)) continue;
-      // The marker may be what was lost.
-      if (asked) this.#emit({ kind: 'publish-marker', store, epoch: this.epoch });
+      if (this.#reading[store].markedAtMs + ASK_AGAIN_AFTER_MS <= nowMs) this.#mark(store, nowMs);
       this.#ask(store, nowMs);
     }
   }
@@ -777,7 +788,7 @@ export class SegmentOwner {
 }
 
 function newReading(): Reading {
-  return { after: 0, done: false, asked: false, askedAtMs: 0 };
+  return { after: 0, done: false, asked: false, askedAtMs: 0, markedAtMs: 0 };
 }
 
 function openKey({ store, sequence, id }: Place, group: number): string {

@@ -86,10 +86,7 @@ export class SegmentState {
   /** Groups that the hand-over of this epoch still waits for. */
   awaited(epoch: number): readonly InFlight[] {
     const open = this.#handovers.get(epoch)?.open ?? [];
-    return open.filter(({ place, group }) => {
-      const current = this.current(place);
-      return current !== undefined && this.#facts(current, group)?.awaited === true;
-    });
+    return open.filter((each) => this.#isAwaited(each));
   }
 
   /** A batch of the journal, in the order of sequences. */
@@ -235,6 +232,8 @@ export class SegmentState {
     const restated: JournalRecord[] = [];
     for (const record of batch.records) {
       if (retires(record) && record.place.store === 'spool' && record.place.sequence > spoolPurgedTo) return;
+      // Said again, a deferral would end the wait for the former owner's outcome.
+      if (record.kind === 'deferred' && this.#isAwaited(record)) return;
       this.#restateRecord(record, sequence, batch, restated);
     }
     return restated;
@@ -283,14 +282,21 @@ export class SegmentState {
     const facts = place === undefined ? undefined : this.#facts(place, group);
     if (place === undefined || facts === undefined) return;
     if (record.kind === 'deferred') {
-      if (facts.stateAt === sequence >>> 0 && !facts.done) restated.push({ ...record, place });
+      if (facts.stateAt !== sequence >>> 0 || facts.done) return;
+      restated.push({ ...record, place });
     } else if (record.kind === 'done') {
       if (facts.done) restated.push({ ...record, place });
-    } else if (facts.inflight && !facts.awaited) {
-      restated.push({ kind: 'inflight', place, group, uncleanEnds: facts.uncleanEnds });
-    } else if (facts.uncleanEnds > 0) {
-      restated.push({ kind: 'suspected', place, group, uncleanEnds: facts.uncleanEnds });
+      return;
     }
+    // A deferral said again ends an attempt: that a later one began is said after it.
+    const { uncleanEnds } = facts;
+    if (facts.inflight && !facts.awaited) restated.push({ kind: 'inflight', place, group, uncleanEnds });
+    else if (uncleanEnds > 0) restated.push({ kind: 'suspected', place, group, uncleanEnds });
+  }
+
+  #isAwaited({ place, group }: InFlight): boolean {
+    const current = this.current(place);
+    return current !== undefined && this.#facts(current, group)?.awaited === true;
   }
 
   #applyRecord(record: JournalRecord, sequence: number, batch: JournalBatch): void {

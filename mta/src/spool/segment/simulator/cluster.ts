@@ -51,6 +51,9 @@ export const CALM: NetworkTroubles = {
   staleMs: 0,
 };
 
+/** What a server that has no quorum says. */
+export const NO_ANSWER = Symbol('no answer');
+
 /** A simulated JetStream, the bucket of sessions, and the network to them. */
 export class Cluster {
   readonly agenda = new Agenda();
@@ -86,7 +89,7 @@ export class Cluster {
   /** One request: `execute` at the server, then `answer` at the client, or `timedOut` there. */
   request<Answer>(
     client: NetworkClient,
-    execute: () => Answer,
+    execute: () => Answer | typeof NO_ANSWER,
     answer: (result: Answer) => void,
     timeoutMs: number,
     timedOut: () => void,
@@ -107,7 +110,8 @@ export class Cluster {
       agenda.after(this.#delayMs(), () => {
         if (this.isDown) return;
         const result = execute();
-        if (!this.isReachable(client.name) || random.chance(troubles.lostAnswer)) return;
+        if (result === NO_ANSWER || !this.isReachable(client.name) || random.chance(troubles.lostAnswer))
+          return;
         agenda.after(this.#delayMs(), () =>
           client.run(() => {
             if (!isOpen || client.session !== session) return;

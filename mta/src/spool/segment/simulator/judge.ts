@@ -14,8 +14,6 @@ interface Mail {
   readonly groups: number;
   /** A client has its 250. */
   acked: boolean;
-  /** A client was told to come again. */
-  refused: boolean;
   readonly done: Set<number>;
   withdrawn: boolean;
   readonly acceptances: Map<number, Acceptance[]>;
@@ -44,12 +42,18 @@ export class Judge {
   readonly violations: string[] = [];
   readonly #mail = new Map<string, Mail>();
   readonly #fences = new Map<string, { sequence: number; session: string; released: boolean }>();
+  /** Who fenced with this epoch. */
+  readonly #sessionOf = new Map<number, string>();
   /** Losses of owners: `session segment #adoption` → how many of its outcomes may have been lost. */
   readonly #losses = new Map<string, number>();
+  /** Their clients were told to come again. */
+  readonly #refused = new Set<string>();
   readonly #duplicatesOf = new Map<string, number>();
   #duplicates = 0;
   adoptions = 0;
   nowMs: () => number = () => 0;
+  /** A segment's owner waits no longer for what a session that released it has in flight. */
+  givenUpOn: (segment: number, session: string) => void = () => {};
   /** Another session took a segment that this one had not released. */
   replaced: (segment: number, session: string) => void = () => {};
 
@@ -62,7 +66,6 @@ export class Judge {
     this.#mail.set(id, {
       groups,
       acked: false,
-      refused: false,
       done: new Set(),
       withdrawn: false,
       acceptances: new Map(),
@@ -81,8 +84,7 @@ export class Judge {
 
   /** The client got 451; the message may be stored all the same. */
   refused(id: string): void {
-    const mail = this.#mail.get(id);
-    if (mail !== undefined) mail.refused = true;
+    this.#refused.add(id);
   }
 
   /** The server accepted a batch of the journal, or of a hand-over. */
@@ -94,6 +96,7 @@ export class Judge {
       if (fence !== undefined && !fence.released && fence.session !== batch.session)
         this.replaced(Number(segment), fence.session);
       this.#fences.set(segment, { sequence, session: batch.session, released: false });
+      this.#sessionOf.set(sequence, batch.session);
     } else if (kind === 'journal') {
       if (fence?.sequence !== batch.epoch || fence.session !== batch.session)
         this.violate(
@@ -104,9 +107,16 @@ export class Judge {
     }
     for (const record of batch.records) {
       if (record.kind === 'released' && fence !== undefined) fence.released = true;
+      if (record.kind === 'settled') this.#settled(Number(segment), record.epoch);
       // What a former owner hands over counts once the owner has taken it over.
       this.#journalledRecord(record, batch);
     }
+  }
+
+  /** Nobody waits for this former owner any more: it told everything, or it must be over. */
+  #settled(segment: number, epoch: number): void {
+    const session = this.#sessionOf.get(epoch);
+    if (session !== undefined) this.givenUpOn(segment, session);
   }
 
   #journalledRecord(record: JournalRecord, batch: JournalBatch): void {
@@ -176,7 +186,7 @@ export class Judge {
       mail === undefined ||
       mail.rolledBack ||
       mail.withdrawn ||
-      mail.refused ||
+      this.#refused.has(id) ||
       mail.done.size === mail.groups
     )
       return;

@@ -5,7 +5,7 @@ import type { OwnerCommand, OwnerEvent, OwnerRules } from '../owner-command.ts';
 import type { Place } from '../place.ts';
 import { SegmentOwner } from '../segment-owner.ts';
 import { SessionWatch } from '../session-watch.ts';
-import type { Cluster, NetworkClient, SessionValue } from './cluster.ts';
+import { type Cluster, type NetworkClient, NO_ANSWER, type SessionValue } from './cluster.ts';
 import { ModelQueue } from './model-queue.ts';
 import { carryOut } from './segment-shell.ts';
 
@@ -156,6 +156,13 @@ export class SimulatedPod implements NetworkClient {
     this.cluster.judge.lost(this.ownerName(segment), owner.openTransactions + owner.unjournalled);
   }
 
+  /** Nobody waits any more for what this process had in flight when it released the segment. */
+  wasGivenUpOn(segment: number): void {
+    const owner = this.owners.get(segment);
+    if (owner?.phase !== 'released' || owner.openTransactions === 0) return;
+    this.wasReplaced(segment);
+  }
+
   /** Given up, refused, or dropped: the process has nothing of the segment any more. */
   forgetSegment(segment: number): void {
     this.queues.get(segment)?.stop();
@@ -201,15 +208,14 @@ export class SimulatedPod implements NetworkClient {
         this,
         () => {
           const { spool } = this.cluster.stores;
-          if (this.cluster.isReadOnly) return undefined;
+          if (this.cluster.isReadOnly) return NO_ANSWER;
           // The id is the server's key against duplicates.
           stored ??= spool.append(subject, { id, groups }, this.cluster.nowMs);
           if (typeof stored === 'number') this.cluster.judge.stored(id, groups);
           return stored;
         },
         (sequence) => {
-          if (sequence === undefined) refused();
-          else if (sequence === 'refused') owner.publishFailed(id, true);
+          if (sequence === 'refused') owner.publishFailed(id, true);
           else {
             const place: Place = { store: 'spool', sequence, id };
             this.cluster.judge.acked(id);

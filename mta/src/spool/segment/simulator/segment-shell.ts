@@ -1,6 +1,6 @@
 import type { JournalEntry, OwnerCommand, OwnerEvent, StoredItem } from '../owner-command.ts';
 import type { Place } from '../place.ts';
-import type { SimulatedMessage } from './cluster.ts';
+import { NO_ANSWER, type SimulatedMessage } from './cluster.ts';
 import type { SimulatedPod } from './pod.ts';
 import type { Entry } from './stream.ts';
 
@@ -18,7 +18,7 @@ export function carryOut(pod: SimulatedPod, segment: number, command: OwnerComma
     if (pod.owners.get(segment) === owner) pod.event(segment, event);
   };
   const ask = <Answer>(
-    execute: () => Answer,
+    execute: () => Answer | typeof NO_ANSWER,
     answer: (result: Answer) => OwnerEvent | undefined,
     timedOut?: OwnerEvent,
   ) =>
@@ -50,11 +50,9 @@ export function carryOut(pod: SimulatedPod, segment: number, command: OwnerComma
       ask(
         () => append(pod, journalSubject, batch, expected),
         (sequence) =>
-          sequence === undefined
-            ? { kind: 'append-failed', number, timedOut: true }
-            : sequence === 'refused'
-              ? { kind: 'append-failed', number, timedOut: false }
-              : { kind: 'appended', number, sequence },
+          sequence === 'refused'
+            ? { kind: 'append-failed', number, timedOut: false }
+            : { kind: 'appended', number, sequence },
         { kind: 'append-failed', number, timedOut: true },
       );
       return;
@@ -106,7 +104,7 @@ export function carryOut(pod: SimulatedPod, segment: number, command: OwnerComma
           const message = stores[place.store].at(place.sequence)?.payload;
           if (message?.id !== place.id) return 'refused';
           return cluster.isReadOnly
-            ? 'refused'
+            ? NO_ANSWER
             : stores.defer.append(`defer.${segment}.${epoch}`, message, cluster.nowMs);
         },
         (toSequence) => {
@@ -205,9 +203,9 @@ function append(
   subject: string,
   batch: JournalEntry['batch'],
   expected: number,
-): number | 'refused' | undefined {
+): number | 'refused' | typeof NO_ANSWER {
   const { cluster } = pod;
-  if (cluster.isReadOnly) return undefined;
+  if (cluster.isReadOnly) return NO_ANSWER;
   const sequence = cluster.journal.append(subject, batch, cluster.nowMs, expected);
   if (typeof sequence === 'number') cluster.judge.journalled(subject, sequence, batch);
   return sequence;
