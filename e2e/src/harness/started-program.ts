@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 
+/** After its end, what it forked may hold its outputs open; they are read for so long, milliseconds. */
+const OUTPUT_LIMIT_MS = 500;
+
 /** A program that a test started. */
 export interface StartedProgram {
   readonly pid: number;
@@ -9,7 +12,9 @@ export interface StartedProgram {
   readonly lines: readonly string[];
   /** Resolves with the first line, old or new, in which `find` sees something. Rejects when the program ends before. */
   line<T>(find: (line: string) => T | undefined): Promise<T>;
-  /** Resolves when it has ended, with its exit code. */
+  /** Resolves when it has ended, with its exit code; `null` = a signal ended it. */
+  readonly ended: Promise<number | null>;
+  /** Sends a signal, then as {@link ended}. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
@@ -35,16 +40,22 @@ export function startProgram([program = '', ...flags]: readonly string[]): Start
   }
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => {
+    child.once('exit', () => {
       process.off('exit', killWithUs);
-      resolve(code);
+      const limit = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, OUTPUT_LIMIT_MS);
+      child.once('close', () => clearTimeout(limit));
     });
+    child.once('close', (code) => resolve(code));
   });
   // Who waits for a line hears of a program that is not there.
   ended.catch(() => {});
   return {
     pid: child.pid ?? 0,
     lines,
+    ended,
     line: (find) => firstLine(find, lines, watchers, ended, program),
     kill: (signal) => kill(child, signal, ended),
   };
