@@ -443,7 +443,8 @@ export class SegmentOwner {
   #durable(records: readonly JournalRecord[], added: number): void {
     let outcomes = 0;
     for (const starting of this.#starting.slice(0, added)) {
-      if (starting === undefined || !this.isOwned) continue;
+      // The server has just taken a batch of this owner: it may start, unless it is giving up.
+      if (starting === undefined || this.#handover !== undefined) continue;
       if (this.#open.has(openKey(starting.place, starting.group)))
         this.#emit({ kind: 'started', ...starting });
     }
@@ -741,7 +742,9 @@ export class SegmentOwner {
   #inherit(record: JournalRecord): void {
     if (record.kind !== 'done' && record.kind !== 'deferred') return;
     const place = this.#state.current(record.place);
-    if (place === undefined || this.#isInherited(place, record.group)) return;
+    // An owner before this one may have taken the outcome over already.
+    if (place === undefined || !this.#state.isAwaited({ place, group: record.group })) return;
+    if (this.#isInherited(place, record.group)) return;
     this.#inherited.add(openKey(place, record.group));
     this.#add({ ...record, place });
   }

@@ -86,7 +86,7 @@ export class SegmentState {
   /** Groups that the hand-over of this epoch still waits for. */
   awaited(epoch: number): readonly InFlight[] {
     const open = this.#handovers.get(epoch)?.open ?? [];
-    return open.filter((each) => this.#isAwaited(each));
+    return open.filter((each) => this.isAwaited(each));
   }
 
   /** A batch of the journal, in the order of sequences. */
@@ -233,7 +233,7 @@ export class SegmentState {
     for (const record of batch.records) {
       if (retires(record) && record.place.store === 'spool' && record.place.sequence > spoolPurgedTo) return;
       // Said again, a deferral would end the wait for the former owner's outcome.
-      if (record.kind === 'deferred' && this.#isAwaited(record)) return;
+      if (record.kind === 'deferred' && this.isAwaited(record)) return;
       this.#restateRecord(record, sequence, batch, restated);
     }
     return restated;
@@ -294,7 +294,8 @@ export class SegmentState {
     else if (uncleanEnds > 0) restated.push({ kind: 'suspected', place, group, uncleanEnds });
   }
 
-  #isAwaited({ place, group }: InFlight): boolean {
+  /** The group waits for the outcome of a former owner. */
+  isAwaited({ place, group }: InFlight): boolean {
     const current = this.current(place);
     return current !== undefined && this.#facts(current, group)?.awaited === true;
   }

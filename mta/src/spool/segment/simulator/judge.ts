@@ -153,18 +153,20 @@ export class Judge {
     mail.acceptances.set(group, before);
     for (const earlier of before) {
       this.#duplicates++;
-      const isLost = this.#losses.has(earlier.owner);
       if (mail.rolledBack) continue;
-      if (earlier.journalledAtMs < startedAtMs || !isLost) {
-        const why = isLost
-          ? `journalled at ${Math.round(earlier.journalledAtMs)}`
-          : 'whose owner is not lost';
-        this.violate(
-          `${id} group ${group} is sent by ${owner} again, after ${Math.round(earlier.atMs)} by ${earlier.owner}, ${why}`,
-        );
-      } else {
-        this.#duplicatesOf.set(earlier.owner, (this.#duplicatesOf.get(earlier.owner) ?? 0) + 1);
+      // What began first may be accepted last: its process is gone, the exchanger had everything.
+      const isFirst = earlier.startedAtMs <= startedAtMs;
+      const first = isFirst ? earlier : { owner, startedAtMs, journalledAtMs: Number.POSITIVE_INFINITY };
+      const second = isFirst ? { owner, startedAtMs } : earlier;
+      const isLost = this.#losses.has(first.owner);
+      if (isLost && first.journalledAtMs >= second.startedAtMs) {
+        this.#duplicatesOf.set(first.owner, (this.#duplicatesOf.get(first.owner) ?? 0) + 1);
+        continue;
       }
+      const why = isLost ? `journalled at ${Math.round(first.journalledAtMs)}` : 'whose owner is not lost';
+      this.violate(
+        `${id} group ${group} is sent again by ${second.owner}, after ${Math.round(first.startedAtMs)} by ${first.owner}, ${why}`,
+      );
     }
     before.push({ owner, startedAtMs, atMs: this.nowMs(), journalledAtMs: Number.POSITIVE_INFINITY });
   }
