@@ -9,9 +9,10 @@ import { isIP, SocketAddress } from 'node:net';
 export function canonicalAddress(text: string): string | undefined {
   const family = isIP(text);
   if (family === 0 || text.includes('%')) return undefined;
-  const { address } = new SocketAddress({ address: text, family: family === 4 ? 'ipv4' : 'ipv6' });
-  if (address === '0.0.0.0' || address === '::' || (family === 6 && address.includes('.'))) return undefined;
-  return address;
+  // There is one way to write an IPv4 address: `isIP` takes no leading zeros.
+  if (family === 4) return text === '0.0.0.0' ? undefined : text;
+  const { address } = new SocketAddress({ address: text, family: 'ipv6' });
+  return address === '::' || address.includes('.') ? undefined : address;
 }
 
 /** Family of an address that {@link canonicalAddress} made. */

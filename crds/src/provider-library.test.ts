@@ -97,9 +97,13 @@ test('every entry bounds connections, so that a mistaken name cannot leave a pro
 test('each number and each reaction names where it comes from', () => {
   for (const file of readdirSync(LIBRARY)) {
     const lines = readFileSync(new URL(file, LIBRARY), 'utf8').split('\n');
+    let inReactions = false;
     for (const [index, line] of lines.entries()) {
-      if (!/messagesPerConnection:|connections: \d+\}|level:/.test(line) || line.includes('setLimit'))
-        continue;
+      if (/^ {4}- name: /.test(line)) inReactions = false;
+      if (line === '      reactions:') inReactions = true;
+      const isReaction = inReactions && /^ {8}- name: /.test(line);
+      const isNumber = /messagesPerConnection:|connections: \d+|level:|idleTimeout:/.test(line);
+      if (!isReaction && (!isNumber || line.includes('setLimit'))) continue;
       const sourced = line.includes('#') || lines[index - 1]?.trimStart().startsWith('#');
       assert.ok(sourced, `${file}:${index + 1} ${line}`);
     }

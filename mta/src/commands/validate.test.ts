@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
 import { filesIn, HEAD, sluice } from './command-run.fixture.ts';
 
 const POOL = `${HEAD}kind: EgressPool
@@ -227,5 +229,38 @@ test('a policy with the name of one that comes with Sluice takes its place, as a
   assert.doesNotMatch(
     (await sluice([...explain, filesIn({ 'pool.yaml': POOL, 'p.yaml': own })])).out,
     /google, by mx/,
+  );
+});
+
+test('whatever a file holds, validate ends with problems or with none, never with a bug', async () => {
+  const root = filesIn({ 'f.yaml': '' });
+  const piece = fc.constantFrom(
+    ...'&a *a ? : - [ ] { } | > " # ` --- ... << \t \u0000 ~ 1e999'.split(' '),
+    '\n',
+    '  ',
+    'kind: MtaConfig',
+    'spec:',
+  );
+  const text = fc.oneof(
+    fc
+      .tuple(
+        fc.constantFrom(SETTINGS, POOL, POLICY, `${SETTINGS}---\n${POOL}`),
+        fc.nat(300),
+        fc.nat(30),
+        fc.array(piece, { maxLength: 4 }),
+      )
+      .map(([base, at, cut, put]) => base.slice(0, at) + put.join('') + base.slice(at + cut)),
+    fc.array(piece, { maxLength: 25 }).map((parts) => parts.join('')),
+    fc.uint8Array({ maxLength: 60 }),
+  );
+  await fc.assert(
+    fc.asyncProperty(text, async (content) => {
+      writeFileSync(`${root}f.yaml`, content);
+      const { exitCode, err } = await sluice(['validate', `${root}f.yaml`], root);
+      assert.ok(exitCode === 0 || exitCode === 1);
+      assert.doesNotMatch(err, /bug in Sluice|\n {4}at /);
+      assert.equal(err === '' || /^(warning|skipped): /.test(err), exitCode === 0, err);
+    }),
+    { numRuns: 250 },
   );
 });
