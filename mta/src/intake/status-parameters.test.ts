@@ -41,6 +41,13 @@ test('what a sender asks about reports is understood in every spelling that RFC 
     notify: '',
     originalRecipient: 'UTF-8;\\x{FC}@y.example',
   });
+  assert.deepEqual(
+    rcpt('ORCPT=rfc822;+C3+BC@y.example'),
+    { notify: '', originalRecipient: 'utf-8;\\x{FC}@y.example' },
+    'as Postfix writes it',
+  );
+  assert.deepEqual(rcpt('ORCPT=rfc822;+C3@y.example'), NOT_ORCPT);
+  assert.deepEqual(rcpt('ORCPT=rfc822;+C2+85@y.example'), NOT_ORCPT, 'a control beyond ASCII');
   assert.deepEqual(rcpt('ORCPT=utf-8;\\x{FC}@y.example'), {
     notify: '',
     originalRecipient: 'utf-8;\\x{FC}@y.example',

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { decodeXtext, encodeUtf8Address, originalRecipientOf as split } from '../spool/mod.ts';
 import type { Rejection } from './contract.ts';
 import { REFUSALS } from './replies.ts';
@@ -41,9 +42,12 @@ export function originalRecipientOf(value: string, smtputf8: boolean): string | 
   const type = value.slice(0, Math.max(0, semicolon));
   if (!/^[A-Za-z0-9][A-Za-z0-9-]*$/.test(type)) return REFUSALS.badOriginalRecipient;
   const kept =
-    smtputf8 && type.toLowerCase() === 'utf-8' ? `${type};${asciiForm(value.slice(semicolon + 1))}` : value;
-  const address = kept.length <= MAX_ORIGINAL_RECIPIENT ? split(kept)?.address : undefined;
-  return address !== undefined && address !== '' && isPrintable(address, type.toLowerCase() === 'utf-8')
+    smtputf8 && type.toLowerCase() === 'utf-8'
+      ? `${type};${asciiForm(value.slice(semicolon + 1))}`
+      : (octetsAsUtf8(type, value.slice(semicolon + 1)) ?? value);
+  const read = kept.length <= MAX_ORIGINAL_RECIPIENT ? split(kept) : undefined;
+  if (read === undefined || read.address === '') return REFUSALS.badOriginalRecipient;
+  return isPrintable(read.address, read.type.toLowerCase() === 'utf-8')
     ? kept
     : REFUSALS.badOriginalRecipient;
 }
@@ -51,6 +55,18 @@ export function originalRecipientOf(value: string, smtputf8: boolean): string | 
 /** Only what is beyond ASCII is encoded: the rest is as the client wrote it, and checked with the rest. */
 function asciiForm(address: string): string {
   return address.replace(/[^ -~]+/gu, encodeUtf8Address);
+}
+
+/**
+ * `rfc822;+C3+BCser@x.example`, as Postfix writes an address beyond ASCII (and bounces the message when that is refused): its octets in xtext,
+ * which RFC 3461 does not allow. Kept as what RFC 6533 §3 has for it.
+ */
+function octetsAsUtf8(type: string, xtext: string): string | undefined {
+  if (type.toLowerCase() !== 'rfc822' || !/\+[89A-F]/.test(xtext)) return undefined;
+  const octets = Buffer.from(decodeXtext(xtext) ?? '', 'latin1');
+  return octets.length > 0 && isUtf8(octets)
+    ? `utf-8;${encodeUtf8Address(octets.toString('utf8'))}`
+    : undefined;
 }
 
 /** No control can come out of a report's fields, however it was encoded. */
