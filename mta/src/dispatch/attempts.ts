@@ -1,5 +1,5 @@
 import type { RecipientResult, SessionFailure, TransactionResult } from '../deliver/mod.ts';
-import type { Entry, UnitKey } from '../queue/mod.ts';
+import type { Entry, UnitId, UnitKey } from '../queue/mod.ts';
 import type { NoRoute } from '../route/mod.ts';
 import { type DeliveryStatusRequest, idCheck, NOTHING_ASKED, type Reply } from '../spool/mod.ts';
 import type { AttemptPlace } from './attempt-report.ts';
@@ -87,6 +87,20 @@ export async function loadEntry(
   };
 }
 
+/** Messages of a unit that are read together with one that is not in memory, and their octets: a transfer of some milliseconds. */
+const READ_AHEAD_MESSAGES = 32;
+const READ_AHEAD_BYTES = 512 * 1024;
+
+/** Where one message has left memory the next ones of the unit have too. */
+function readAhead({ queue, resident }: DispatchContext, unit: UnitId): void {
+  let bytes = 0;
+  for (const entry of queue.upcoming(unit, READ_AHEAD_MESSAGES)) {
+    bytes += queue.sizeBytes(entry);
+    if (bytes > READ_AHEAD_BYTES || !resident.readAhead(queue.sequence(entry), queue.sizeBytes(entry)))
+      return;
+  }
+}
+
 /** A taken entry whose message could not be read waits a moment; no attempt. */
 export function postpone({ queue, clock }: DispatchContext, entry: Entry): void {
   queue.defer(entry, { dueAtMs: clock.nowMs() + STORE_RETRY_MS, attempts: queue.attempts(entry) });
@@ -99,7 +113,10 @@ export async function attemptEntry(
   unit: CarriedUnit,
   entry: Entry,
 ): Promise<Setback | undefined> {
-  const loaded = await loadEntry(context, entry);
+  const inMemory = context.resident.peek(context.queue.sequence(entry)) !== undefined;
+  const loading = loadEntry(context, entry);
+  if (!inMemory) readAhead(context, unit.unit);
+  const loaded = await loading;
   if (loaded === 'gone') return undefined;
   if (loaded === 'unreadable') {
     postpone(context, entry);

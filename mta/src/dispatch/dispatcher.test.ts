@@ -340,3 +340,17 @@ test('a drain lets an open transaction end: its message is not sent again by the
   assert.deepEqual(pod.told('delivered'), ['x@a.example']);
   assert.equal(pod.spool.usage().messages, 0);
 });
+
+test('a full queue at its limit of connections goes over the connections that there are, not over a new one every 20 messages', async (context) => {
+  const host = await hostFor(context);
+  const pod = podFor(context, {
+    config: configOf(ONE_SOURCE, {
+      session: { messagesPerConnection: 1_000 },
+      limits: [{ name: 'site', per: ['Site'], connections: 2 }],
+    }),
+    routes: [routeTo('a.example', host)],
+  });
+  for (const recipient of numbered(200, 'a.example')) await pod.send([recipient]);
+  await until('all are delivered', () => pod.told('delivered').length === 200);
+  assert.equal(host.connections, 2);
+});

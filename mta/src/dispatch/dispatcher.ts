@@ -49,7 +49,7 @@ export interface DispatcherOptions {
   readonly router: Router;
   /** Makes the shaper; told whom to tell that a slot is wanted. */
   readonly createShaper: (signals: {
-    readonly onSlotWanted: (key: LimitKey) => void;
+    readonly onSlotWanted: (key: LimitKey, elsewhere: boolean) => void;
     readonly onSlotServed: (key: LimitKey) => void;
   }) => Shaper;
   readonly openSession: DispatchContext['openSession'];
@@ -149,7 +149,7 @@ export class Dispatcher {
       ...options,
       queue,
       shaper: options.createShaper({
-        onSlotWanted: (key) => this.#lanes.wantSlot(key.id),
+        onSlotWanted: (key, elsewhere) => this.#lanes.wantSlot(key.id, elsewhere),
         onSlotServed: (key) => this.#lanes.slotServed(key.id),
       }),
       journal,

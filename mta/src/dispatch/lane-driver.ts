@@ -197,7 +197,17 @@ export class LaneDriver {
   /** Others wait for one of its slots, and it has had it for its quantum. */
   #quantumOver(session: CarryingSession): boolean {
     if (!this.#host.anySlotWanted() || !session.pastQuantum(this.#host.context.clock.nowMs())) return false;
-    return session.holds((keyId) => this.#host.slotWanted(keyId));
+    return session.holds((keyId) => {
+      const wanted = this.#host.slotWanted(keyId);
+      return wanted === 'elsewhere' || (wanted === 'here' && !this.#waitsAlone(session.laneSource, keyId));
+    });
+  }
+
+  /** A slot that goes from a session to the next one of the same source is a new connection for nothing. */
+  #waitsAlone(laneSource: LaneSource, keyId: string): boolean {
+    if (!laneSource.connectionBlocked || laneSource.waitsFor !== keyId) return false;
+    const { shaper, clock } = this.#host.context;
+    return shaper.inspect(keyId, clock.nowMs())?.waiting === 1;
   }
 
   #park(session: CarryingSession): void {
@@ -309,6 +319,7 @@ export class LaneDriver {
         continue;
       }
       laneSource.connectionBlocked = true;
+      laneSource.waitsFor = slots.key.id;
       this.#waited(slots);
       if (!laneSource.usable && this.#idle.length > 0) this.#host.schedulePump(this);
       // The same limit refused two sources: it is one that they share, and the others need not ask.

@@ -35,7 +35,7 @@ export interface LaneHost {
   /** Something was refused until a time, or waits for one: the timer must know. */
   armSoon(): void;
   /** Somebody waits for a slot of this key. */
-  slotWanted(keyId: string): boolean;
+  slotWanted(keyId: string): 'here' | 'elsewhere' | undefined;
   anySlotWanted(): boolean;
   /** Outcomes pile up: pump again when there is room. */
   waitForJournal(lane: LaneDriver): void;

@@ -21,6 +21,8 @@ export class LaneSource {
   readonly source: SourceConfig;
   /** A slot or connection rate is missing; cleared by the shaper's wake-up. */
   connectionBlocked = false;
+  /** Key of the slot or rate that {@link connectionWaiter} waits for while {@link connectionBlocked}. */
+  waitsFor = '';
   /** A rate that touches the whole lane is missing; cleared by the shaper's wake-up. */
   tokensBlocked = false;
   /** Opens no connection for now: it cannot, or the site does not want it. */

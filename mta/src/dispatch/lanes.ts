@@ -39,7 +39,8 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
   readonly #toPump = new Set<Lane>();
   #pumping = false;
   readonly #waitForJournal = new Set<Lane>();
-  readonly #wantedSlots = new Set<string>();
+  /** Keys of slots that somebody waits for; `true` = somebody of another pod. */
+  readonly #wantedSlots = new Map<string, boolean>();
   readonly #timer: PodTimer;
   readonly #expiry: Expiry;
   readonly #bounces: DirectedBounces;
@@ -255,13 +256,15 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     return this.#wantedSlots.size > 0;
   }
 
-  slotWanted(keyId: string): boolean {
-    return this.#wantedSlots.has(keyId);
+  slotWanted(keyId: string): 'here' | 'elsewhere' | undefined {
+    const elsewhere = this.#wantedSlots.get(keyId);
+    if (elsewhere === undefined) return undefined;
+    return elsewhere ? 'elsewhere' : 'here';
   }
 
   /** Somebody waits for a slot of this key: an idle session that holds one closes, a busy one after its quantum. */
-  wantSlot(keyId: string): void {
-    this.#wantedSlots.add(keyId);
+  wantSlot(keyId: string, elsewhere: boolean): void {
+    this.#wantedSlots.set(keyId, elsewhere);
     for (const lane of this.#lanes.values()) {
       if (lane instanceof LaneDriver && lane.yieldIdle(keyId)) return;
     }

@@ -60,6 +60,45 @@ test('a message larger than the whole memory is delivered all the same', async (
   assert.equal(await resident.load(99), undefined);
 });
 
+test('a backlog that left memory is read together, once each, and what is read ahead does not fill the memory', async () => {
+  const spool = new MemorySpool();
+  const sequences: number[] = [];
+  for (const id of ['a', 'b', 'c', 'd']) {
+    const reference = await spool.append(envelopeOf(id), BODY);
+    assert.ok('sequence' in reference);
+    sequences.push(reference.sequence);
+  }
+  let reads = 0;
+  const read = spool.read.bind(spool);
+  spool.read = (reference) => {
+    reads++;
+    return read(reference);
+  };
+  const resident = new ResidentMessages(spool, 10_000);
+  const [first = 0, second = 0, third = 0, fourth = 0] = sequences;
+  const loading = resident.load(first);
+  assert.equal(resident.readAhead(second, 1_000), true);
+  assert.equal(resident.readAhead(third, 1_000), true);
+  assert.equal(resident.readAhead(fourth, 1_000), false, 'a quarter of the memory, no more');
+  const asked = resident.load(second);
+  assert.equal((await loading)?.envelope.id, 'a');
+  assert.equal((await asked)?.envelope.id, 'b');
+  assert.equal(reads, 3, 'one that is under way is not read again');
+  assert.equal(resident.peek(third)?.envelope.id, 'c');
+  assert.equal(resident.readAhead(fourth, 1_000), true, 'there is room again when they were asked for');
+});
+
+test('a store that fails while it is read ahead fails nobody before his turn', async () => {
+  const spool = new MemorySpool();
+  const sequence = await added(spool, new ResidentMessages(spool, 1), 'a');
+  const resident = new ResidentMessages(spool, 10_000);
+  spool.failure = new Error('disk');
+  assert.equal(resident.readAhead(sequence, 1_000), true);
+  await assert.rejects(resident.load(sequence), /disk/);
+  spool.failure = undefined;
+  assert.equal((await resident.load(sequence))?.envelope.id, 'a');
+});
+
 test('progress of a group is remembered for each group of a message and forgotten with the last one', () => {
   const partial = new PartialGroups();
   assert.equal(partial.untried(1, 0), undefined);

@@ -10,6 +10,9 @@ import {
 /** Most memory for envelopes and bodies of queued mail, bytes: some ten thousand small messages, several seconds of work. */
 export const MAX_RESIDENT_BYTES = 16 * 1024 * 1024;
 
+/** Share of that memory for messages that were read before their turn. */
+const AHEAD_SHARE = 0.25;
+
 /** What a recipient costs in memory besides its characters: string, array, and the group it usually is alone in, bytes. */
 const RECIPIENT_OVERHEAD_BYTES = 200;
 /** Envelope, groups, map entry. */
@@ -34,6 +37,10 @@ export class ResidentMessages {
   readonly #spool: Spool;
   readonly #maxBytes: number;
   readonly #bySequence = new Map<number, ResidentMessage>();
+  readonly #underWay = new Map<number, Promise<ResidentMessage | undefined>>();
+  /** Read ahead and not asked for yet, with their sizes. */
+  readonly #ahead = new Map<number, number>();
+  #aheadBytes = 0;
   #bytes = 0;
 
   constructor(spool: Spool, maxBytes: number) {
@@ -63,13 +70,41 @@ export class ResidentMessages {
   }
 
   peek(sequence: number): ResidentMessage | undefined {
+    if (this.#ahead.size > 0) this.#wasAhead(sequence);
     return this.#bySequence.get(sequence);
+  }
+
+  /**
+   * Reads a message whose turn comes soon: the store answers many requests at once for little more than one. `false` = there is no room for
+   * more of them; what is read too early would only push others out.
+   */
+  readAhead(sequence: number, sizeBytes: number): boolean {
+    if (this.#aheadBytes + sizeBytes > this.#maxBytes * AHEAD_SHARE) return false;
+    if (this.#bySequence.has(sequence) || this.#underWay.has(sequence)) return true;
+    this.#ahead.set(sequence, sizeBytes);
+    this.#aheadBytes += sizeBytes;
+    const done = (): void => {
+      if (!this.#bySequence.has(sequence)) this.#wasAhead(sequence);
+    };
+    // Who needs it meets the error again.
+    this.#read(sequence).then(done, done);
+    return true;
   }
 
   /** The message from memory or from the store; `undefined` when the store has no such message. */
   async load(sequence: number): Promise<ResidentMessage | undefined> {
     const resident = this.#bySequence.get(sequence);
     if (resident !== undefined) return resident;
+    return this.#underWay.get(sequence) ?? this.#read(sequence);
+  }
+
+  #read(sequence: number): Promise<ResidentMessage | undefined> {
+    const reading = this.#fetch(sequence).finally(() => this.#underWay.delete(sequence));
+    this.#underWay.set(sequence, reading);
+    return reading;
+  }
+
+  async #fetch(sequence: number): Promise<ResidentMessage | undefined> {
     const stored = await this.#spool.read({ sequence, id: '' });
     if (stored === undefined) return undefined;
     return (
@@ -90,7 +125,15 @@ export class ResidentMessages {
     if (message !== undefined) this.#forget(message);
   }
 
+  #wasAhead(sequence: number): void {
+    const bytes = this.#ahead.get(sequence);
+    if (bytes === undefined) return;
+    this.#ahead.delete(sequence);
+    this.#aheadBytes -= bytes;
+  }
+
   #forget(message: ResidentMessage): void {
+    this.#wasAhead(message.reference.sequence);
     this.#bySequence.delete(message.reference.sequence);
     this.#bytes -= message.bytes;
   }

@@ -298,3 +298,13 @@ test('a unit that is put to sleep offers nothing, due or not, until it is woken;
   queue.wakeUnit(unit);
   assert.equal(queue.take(lane, undefined, START_MS + 3_000, takeAny), first);
 });
+
+test('what a unit offers next can be looked at, in its order, without taking anything', () => {
+  const { queue, add } = sampleQueue();
+  const entries = [add({}), add({}), add({})];
+  const unit = queue.unit(entries[0] ?? 0);
+  assert.deepEqual(queue.upcoming(unit, 2), entries.slice(0, 2));
+  assert.deepEqual(queue.upcoming(unit, 9), entries);
+  assert.equal(queue.take(queue.laneOf(unit), undefined, START_MS, takeAny), entries[0]);
+  assert.deepEqual(queue.upcoming(unit, 9), entries.slice(1));
+});

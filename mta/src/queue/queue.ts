@@ -215,6 +215,18 @@ export class Queue {
     return entries;
   }
 
+  /** What the unit will offer next, in this order, so many at most. */
+  upcoming(id: UnitId, atMost: number): readonly Entry[] {
+    const { readyHead, ready } = this.#units.get(id);
+    const entries: Entry[] = [];
+    let entry = readyHead;
+    for (let left = Math.min(atMost, ready); left > 0; left--) {
+      entries.push(entry);
+      entry = this.#table.next(entry);
+    }
+    return entries;
+  }
+
   /** Whether the entry is in the queue, in this unit. */
   belongs(entry: Entry, unit: UnitId): boolean {
     return this.#table.state(entry) !== FREE && this.#table.unit(entry) === unit;

@@ -12,7 +12,7 @@ export type ClientId = string;
  * - `recall`: the client must give back, at once, what it holds above this.
  * - `ask`: others want of this rate too; the client says again what it wants now (`units: 0` = nothing).
  * - `turn`: the next unit of a slow rate is that far off if nobody else takes it.
- * - `slotWanted`: somebody waits for a slot of a key of which the client holds some; `slotServed`: nobody does any more.
+ * - `slotWanted`: so many wait for a slot of a key of which the client holds some, its own demands included; `slotServed`: nobody does any more.
  */
 export type AllocatorEffect =
   | { readonly type: 'slots'; readonly client: ClientId; readonly demand: number; readonly grant: number }
@@ -21,7 +21,13 @@ export type AllocatorEffect =
   | ({ readonly type: 'recall' } & RateAddress & Omit<LeasePart, 'level'> & Pick<LeaseTerms, 'burst'>)
   | ({ readonly type: 'ask' } & RateAddress)
   | ({ readonly type: 'turn'; readonly inMs: number } & RateAddress)
-  | { readonly type: 'slotWanted' | 'slotServed'; readonly client: ClientId; readonly keyId: string };
+  | {
+      readonly type: 'slotWanted';
+      readonly client: ClientId;
+      readonly keyId: string;
+      readonly waiting: number;
+    }
+  | { readonly type: 'slotServed'; readonly client: ClientId; readonly keyId: string };
 
 export interface RateAddress {
   readonly client: ClientId;

@@ -110,7 +110,7 @@ describe('connections', () => {
   test('whoever idles on a slot is told that it is wanted, and when it is wanted no more', () => {
     const told: string[] = [];
     const shaper = createShaper({
-      onSlotWanted: (key) => told.push(`wanted ${key.id}`),
+      onSlotWanted: (key, elsewhere) => told.push(`wanted ${key.id}${elsewhere ? ' elsewhere' : ''}`),
       onSlotServed: (key) => told.push(`served ${key.id}`),
     });
     const one = keysOf(limit('one', { connections: 1 }));
@@ -121,6 +121,22 @@ describe('connections', () => {
     shaper.release(grant, 10);
     connect(shaper, one, next, 11);
     assert.deepEqual(told, ['wanted one', 'served one']);
+  });
+
+  test('whoever holds a slot knows whether it is another pod that waits for it', () => {
+    const told: string[] = [];
+    const allocation = new InProcessAllocation(new Allocator());
+    const onSlotWanted = (key: { readonly id: string }, elsewhere: boolean) =>
+      told.push(`${key.id} ${elsewhere ? 'elsewhere' : 'here'}`);
+    const here = createShaper({ client: 'here', allocation, onSlotWanted });
+    const there = createShaper({ client: 'there', allocation });
+    const one = keysOf(limit('one', { connections: 1 }));
+    connect(here, one, waiter(), 0);
+    refused(here.takeConnection(one, waiter(), 1));
+    assert.deepEqual(told.splice(0), ['one here']);
+    refused(there.takeConnection(one, waiter(), 2));
+    here.advance(3);
+    assert.deepEqual(told, ['one elsewhere']);
   });
 
   test('connections are opened no faster than connectionRate allows, and hold no slot while they wait for it', () => {

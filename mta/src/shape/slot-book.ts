@@ -118,7 +118,8 @@ export class SlotBook {
 
   #tellWanted(slots: Slots): void {
     slots.wanted = true;
-    for (const [client] of slots.heldBy) this.#emit({ type: 'slotWanted', client, keyId: slots.keyId });
+    const { keyId, waiting } = slots;
+    for (const [client] of slots.heldBy) this.#emit({ type: 'slotWanted', client, keyId, waiting });
   }
 
   #tellWhetherServed(slots: Slots): void {

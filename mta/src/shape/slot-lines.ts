@@ -5,9 +5,9 @@ import type { HeldKeys, ResolvedKeys } from './held-keys.ts';
 import type { LimitKey } from './limit-key.ts';
 import type { Registration } from './registration.ts';
 
-/** Told when somebody waits for slots of which this pod holds some. */
+/** Told when somebody waits for slots of which this pod holds some; `elsewhere` = of another pod, perhaps beside some of this one. */
 export interface SlotSignals {
-  readonly onSlotWanted?: ((key: LimitKey) => void) | undefined;
+  readonly onSlotWanted?: ((key: LimitKey, elsewhere: boolean) => void) | undefined;
   readonly onSlotServed?: ((key: LimitKey) => void) | undefined;
 }
 
@@ -21,7 +21,8 @@ export class SlotLines {
   #lastDemand = 0;
   /** The demand that is being made: its answer is looked at by who makes it. */
   #asking: Registration | undefined;
-  #toTell: { readonly wanted: boolean; readonly key: LimitKey }[] = [];
+  /** `waiting` = 0: nobody waits any more. */
+  #toTell: { readonly key: HeldKey; readonly waiting: number }[] = [];
 
   constructor(
     port: AllocationPort,
@@ -85,15 +86,17 @@ export class SlotLines {
       if (registration !== undefined) this.#standAt(registration, this.#held.get(effect.keyId));
     } else if (effect.type === 'slotWanted' || effect.type === 'slotServed') {
       const key = this.#held.get(effect.keyId);
-      if (key !== undefined) this.#toTell.push({ wanted: effect.type === 'slotWanted', key: key.limit });
+      if (key !== undefined)
+        this.#toTell.push({ key, waiting: effect.type === 'slotWanted' ? effect.waiting : 0 });
     }
   }
 
   /** Passes on what was told, when nothing is under way. */
   tell(): void {
     for (let next = this.#toTell.shift(); next !== undefined; next = this.#toTell.shift()) {
-      if (next.wanted) this.#signals.onSlotWanted?.(next.key);
-      else this.#signals.onSlotServed?.(next.key);
+      const { key, waiting } = next;
+      if (waiting > 0) this.#signals.onSlotWanted?.(key.limit, waiting > key.slotWaiters);
+      else this.#signals.onSlotServed?.(key.limit);
     }
   }
 
