@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { DkimSettings } from '../config/mod.ts';
+import type { DkimSettings, DkimSignatureSettings } from '../config/mod.ts';
 import { createSigner, type SignResult } from './signer.ts';
 import { oneRule, signatureBy, testKeys, verdicts } from './verify.fixture.ts';
 
@@ -150,6 +150,31 @@ test('a client cannot get a signature for a domain by writing two of them, and i
 test('the same domain and selector twice makes one signature', async () => {
   const settings = oneRule([signatureBy('rsa'), signatureBy('rsa', { domain: 'shop.example' })]);
   assert.deepEqual(await check(await signed(settings)), ['pass rsa shop.example']);
+});
+
+test('the body is read once for each of its canonicalizations, however many signatures there are', async () => {
+  let reads = 0;
+  class CountingPieces extends Array<Buffer> {
+    override [Symbol.iterator]() {
+      reads++;
+      return super[Symbol.iterator]();
+    }
+  }
+  const pieces = CountingPieces.of(Buffer.from(MAIL));
+  const readsOf = async (...canonicalizations: readonly DkimSignatureSettings['canonicalization'][]) => {
+    reads = 0;
+    const signatures = canonicalizations.map((canonicalization, index) =>
+      signatureBy('ed25519', { canonicalization, domain: `d${index}.example` }),
+    );
+    await createSigner(oneRule(signatures), testKeys).sign({ tenant: '' }, pieces);
+    return reads;
+  };
+  const header = 1;
+  assert.equal(
+    await readsOf('relaxed/relaxed', 'relaxed/relaxed', 'simple/relaxed', 'relaxed/relaxed'),
+    header + 1,
+  );
+  assert.equal(await readsOf('relaxed/relaxed', 'relaxed/simple', 'simple/simple'), header + 2);
 });
 
 test('mail of a rule without signatures, or of none, goes as it came', async () => {
