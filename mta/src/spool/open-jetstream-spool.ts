@@ -20,7 +20,8 @@ export interface JetStreamSpoolOptions {
   /** What an operator should read in the log. */
   readonly onNotice: (text: string, facts: Readonly<Record<string, string | number>>) => void;
   readonly appendTimeoutMs?: number;
-  readonly journalIntervalMs?: number;
+  /** After so long unsent a message is put aside, so that new mail stays together. */
+  readonly moveAfterMs?: number;
   /** Segments that new mail goes to at a time. */
   readonly openSegments?: number;
 }

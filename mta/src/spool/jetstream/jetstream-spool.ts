@@ -1,5 +1,5 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { SluiceError } from '@sluice/crds';
 import type { Envelope, MessageBody } from '../envelope.ts';
 import { newMessageId } from '../message-id.ts';
@@ -9,7 +9,7 @@ import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessag
 import { connectNats, watchConnection } from './connection.ts';
 import { Layout } from './layout.ts';
 import { MessageReader } from './message-reader.ts';
-import { OwnedSegment } from './owned-segment.ts';
+import { MOVE_AFTER_MS, OwnedSegment } from './owned-segment.ts';
 import { patiently } from './patience.ts';
 import { Publisher } from './publisher.ts';
 import { StreamUsage } from './stream-usage.ts';
@@ -19,12 +19,12 @@ import { checkStreams, ensureStreams, type StreamOptions } from './streams.ts';
 export const APPEND_TIMEOUT_MS = 5_000;
 /** The one timer of the spool: late appends, purges, figures of the streams. */
 export const TICK_MS = 250;
-/** Least time between two appends to one journal. */
-export const JOURNAL_INTERVAL_MS = 20;
 /** Segments that new mail goes to at a time. */
 export const OPEN_SEGMENTS = 4;
 /** Bytes that are published and not acked, or wait to be; beyond it mail is refused, so a slow store cannot fill the memory. */
 export const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** A store of a million messages is read within it. */
+const ADOPTION_TIMEOUT_MS = 120_000;
 /** How long a start waits for NATS to answer; then the supervisor starts the pod again. */
 const START_PATIENCE_MS = 30_000;
 /** How long `close` waits for outcomes that NATS does not take. */
@@ -41,7 +41,8 @@ export interface SpoolContext {
   readonly reader: MessageReader;
   /** ULID of this process: names it in journals. */
   readonly session: string;
-  readonly journalIntervalMs: number;
+  /** After so long unsent a message is put aside in DEFER. */
+  readonly moveAfterMs: number;
   readonly maxPayloadBytes: number;
   readonly onNotice: JetStreamSpoolOptions['onNotice'];
 }
@@ -116,7 +117,7 @@ export class JetStreamSpool implements Spool {
       layout,
       reader: new MessageReader(manager, layout),
       session: newMessageId(Date.now()),
-      journalIntervalMs: options.journalIntervalMs ?? JOURNAL_INTERVAL_MS,
+      moveAfterMs: options.moveAfterMs ?? MOVE_AFTER_MS,
       maxPayloadBytes: connection.info?.max_payload ?? 2 ** 20,
       onNotice: options.onNotice,
     };
@@ -169,13 +170,11 @@ export class JetStreamSpool implements Spool {
     reference: Reference,
   ): Promise<{ readonly envelope: Envelope; readonly body: MessageBody } | undefined> {
     this.#mustBeOpen();
-    const { segment, store, sequence } = placeOf(reference.sequence);
-    const owned = this.#segments.get(segment);
-    if (owned === undefined || !owned.holds(sequence, reference.id)) return undefined;
-    const read = await this.#context.reader.read(segment, store, sequence);
-    return read === undefined || (reference.id !== '' && read.envelope.id !== reference.id)
-      ? undefined
-      : read;
+    const owned = this.#segments.get(placeOf(reference.sequence).segment);
+    const place = owned?.place(reference);
+    if (owned === undefined || place === undefined) return undefined;
+    const read = await this.#context.reader.read(owned.segment, place.store, place.sequence);
+    return read?.envelope.id === place.id ? read : undefined;
   }
 
   usage(): SpoolUsage {
@@ -209,7 +208,12 @@ export class JetStreamSpool implements Spool {
     const used = await this.#usage.journalSegments();
     const open = Array.from({ length: openSegments }, (_, index) => index % SEGMENTS);
     const all = [...new Set([...open, ...used])];
-    for (const segment of all) this.#segments.set(segment, await OwnedSegment.adopt(this.#context, segment));
+    for (const segment of all) this.#segments.set(segment, new OwnedSegment(this.#context, segment));
+    const late = new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new errors.TimeoutError()), ADOPTION_TIMEOUT_MS).unref();
+    });
+    late.catch(() => undefined);
+    for (const segment of this.#segments.values()) await Promise.race([segment.adopt(), late]);
     this.#open = open.flatMap((segment) => this.#segments.get(segment) ?? []);
     await this.#usage.measure();
   }
@@ -217,8 +221,8 @@ export class JetStreamSpool implements Spool {
   #refusal(segment: OwnedSegment | undefined, bytes: number): AppendRefusal | undefined {
     if (this.#closing !== undefined) return { refused: 'unavailable', reason: 'the spool is closed' };
     if (this.#down !== undefined) return { refused: 'unavailable', reason: this.#down };
-    if (segment === undefined || segment.lost)
-      return { refused: 'unavailable', reason: 'another pod owns the segment' };
+    if (segment?.takesMail !== true)
+      return { refused: 'unavailable', reason: 'the segment is not ours, or is being checked' };
     if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES)
       return { refused: 'unavailable', reason: `${this.#waitingBytes} bytes already wait for NATS` };
     return this.#usage.refusal(segment.segment, this.#waitingBytes + bytes);
@@ -236,7 +240,7 @@ export class JetStreamSpool implements Spool {
     };
     for (const segment of this.#segments.values()) {
       segment.refuseLate(nowMs - this.#appendTimeoutMs + TICK_MS, late);
-      if (this.#down === undefined) segment.tick(nowMs);
+      if (this.#down === undefined) segment.tick(Date.now());
     }
     if (this.#down === undefined) this.#usage.tick(nowMs);
   }
@@ -252,7 +256,7 @@ export class JetStreamSpool implements Spool {
     if (this.#down === undefined) return;
     this.#down = undefined;
     this.#context.onNotice('NATS is back', {});
-    for (const segment of this.#segments.values()) segment.reconnected();
+    for (const segment of this.#segments.values()) segment.handle({ kind: 'reconnected' });
   }
 }
 

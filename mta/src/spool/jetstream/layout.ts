@@ -67,6 +67,11 @@ export class Layout {
     return `${this.prefix}.journal.${segment}`;
   }
 
+  /** Where the owner of an epoch tells what became of transactions that were open when it released the segment. */
+  handoverSubject(segment: number, epoch: number): string {
+    return `${this.prefix}.journal.${segment}.handover.${epoch}`;
+  }
+
   /** Where replies to a pod's requests come. */
   get inboxPrefix(): string {
     return `${this.prefix}.inbox`;

@@ -10,6 +10,9 @@ const PART = 'Sluice-Part';
 /** Sequences of the parts of the body, each as the distance from the one before. */
 const PARTS = 'Sluice-Parts';
 
+/** Session of the owner that published a marker. */
+const MARKER = 'Sluice-Marker';
+
 /** NATS takes 64 KiB of headers, all of them together. */
 export const MAX_ENVELOPE_HEADER_BYTES = 32 * 1024;
 
@@ -42,6 +45,13 @@ export function partHeaders(id: string, part: number): MsgHdrs {
   return set;
 }
 
+/** Headers of an owner's marker: what comes after it in its segment is new. */
+export function markerHeaders(session: string): MsgHdrs {
+  const set = headers();
+  set.set(MARKER, session);
+  return set;
+}
+
 /** What lies under a sequence of a SPOOL or DEFER stream. */
 export type Stored =
   | {
@@ -53,7 +63,8 @@ export type Stored =
   /** The envelope is in the payload, which was not read. */
   | { readonly kind: 'long-envelope' }
   | { readonly kind: 'part'; readonly id: string; readonly part: number }
-  /** A marker of an owner, or what is not ours. */
+  | { readonly kind: 'marker'; readonly session: string }
+  /** Not ours. */
   | { readonly kind: 'other' };
 
 /** Reads headers, and the payload where there is one. */
@@ -64,6 +75,8 @@ export function storedForm(set: MsgHdrs | undefined, payload: Uint8Array): Store
     const [id = '', number = ''] = part.split(' ');
     return { kind: 'part', id, part: Number(number) };
   }
+  const session = set.get(MARKER);
+  if (session !== '') return { kind: 'marker', session };
   const parts = sequences(set.get(PARTS));
   const text = set.get(ENVELOPE);
   if (text !== '') return { kind: 'message', envelope: JSON.parse(text), parts, bodyFrom: 0 };

@@ -1,126 +1,85 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
-import { errors, headers } from '@nats-io/transport-node';
 import type { Envelope, MessageBody } from '../envelope.ts';
 import { type GroupState, recipientGroups } from '../recipient-group.ts';
-import { decodeBatch, encodeBatch, type JournalRecord } from '../segment/journal-record.ts';
-import { placeNumber, placeOf } from '../segment/place.ts';
+import type { OwnerCommand, OwnerEvent } from '../segment/owner-command.ts';
+import { type Place, placeNumber, placeOf, type Store } from '../segment/place.ts';
+import { SegmentOwner } from '../segment/segment-owner.ts';
+import { SegmentState } from '../segment/segment-state.ts';
 import type { AppendRefusal, Outcome, Reference, StoredMessage } from '../spool.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
-import { JournalWriter, type LastBatch } from './journal-writer.ts';
-import { LiveMessages } from './live-messages.ts';
-import { storedForm } from './message-form.ts';
-import type { PublishResult } from './publisher.ts';
-import { WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT } from './refusal.ts';
+import { readJournal } from './journal-entries.ts';
+import { carryOut } from './owner-commands.ts';
 import { SegmentAppender } from './segment-appender.ts';
-import { readOutcomes } from './segment-outcomes.ts';
+import { type SeenMessage, seenMessage } from './store-items.ts';
+import { StorePager } from './store-pager.ts';
 import { walkStream } from './stream-walk.ts';
 
-/** What is over is purged this often, at most. */
-export const PURGE_EVERY_MS = 1_000;
-/** Times that a fence is tried while others write the same journal. */
-const FENCE_ATTEMPTS = 5;
+/** After so long unsent a message is put aside, so that SPOOL stays near-FIFO (DESIGN §5). */
+export const MOVE_AFTER_MS = 180_000;
+/** Messages that are being put aside at a time. */
+const MOVES_AT_A_TIME = 64;
+/** How often outcomes that wait are looked at: the owner appends them in batches of its own interval. */
+const FLUSH_MS = 20;
 
-/** A segment that this process owns: its journal, what of it is alive, and what comes new. */
+interface WaitingRecord {
+  left: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A segment in the hands of this process: the shell around {@link SegmentOwner}, which decides. */
 export class OwnedSegment {
   readonly segment: number;
-  readonly #context: SpoolContext;
-  readonly #stream: string;
-  readonly #filter: string;
-  readonly #live: LiveMessages;
-  readonly #journal: JournalWriter;
+  readonly context: SpoolContext;
+  readonly owner: SegmentOwner;
+  readonly pagers: Readonly<Record<Store, StorePager>>;
+  /** Messages whose body lies in parts: their sequence → that of the first part, by store. Nothing from there on may be purged. */
+  readonly firstParts: Readonly<Record<Store, Map<number, number>>> = { spool: new Map(), defer: new Map() };
   readonly #appender: SegmentAppender;
-  #lost = false;
-  #purgedTo = 0;
-  #purging = false;
-  #purgedAtMs = 0;
+  readonly #adopted = Promise.withResolvers<void>();
+  #waiting: WaitingRecord[] = [];
+  #flush: NodeJS.Timeout | undefined;
+  #wasLive = false;
+  #ended = false;
+  #subject = '';
 
-  /** Fences the segment off from whoever had it, and reads what is in it. Rejects when NATS does not answer. */
-  static async adopt(context: SpoolContext, segment: number): Promise<OwnedSegment> {
-    const { layout } = context;
-    const fence = await fenceOff(context, segment);
-    const epoch = fence.sequence;
-    const subject = layout.messageSubject(segment, 'spool', epoch);
-    const marker = await published(context, subject, new Uint8Array(), undefined);
-    if (marker.kind !== 'stored') throw failure(segment, marker);
-    const outcomes = await readOutcomes(context, segment, epoch);
-    const live = new LiveMessages();
-    const range = {
-      stream: layout.streamOf(segment, 'spool'),
-      filter: layout.messageFilter(segment, 'spool'),
-      from: 1,
-      to: marker.sequence,
-      headersOnly: true,
-    };
-    for await (const message of walkStream(context, range)) {
-      const stored = await wholeForm(
-        context,
-        segment,
-        message.seq,
-        storedForm(message.headers, message.data),
-      );
-      if (stored.kind !== 'message') continue;
-      const { envelope, parts } = stored;
-      const groups = recipientGroups(envelope).length;
-      const known = outcomes.get(message.seq);
-      const isKnown = known?.id === envelope.id;
-      if (isKnown && (known.over || known.done.size >= groups)) continue;
-      const done = isKnown && known.done.size > 0 ? known.done : undefined;
-      live.add(message.seq, envelope.id, groups, parts[0] ?? message.seq, done);
-    }
-    return new OwnedSegment(context, segment, fence, marker.sequence, live);
-  }
-
-  private constructor(
-    context: SpoolContext,
-    segment: number,
-    fence: LastBatch,
-    markerSequence: number,
-    live: LiveMessages,
-  ) {
+  constructor(context: SpoolContext, segment: number) {
     const { layout, publisher, session } = context;
     this.segment = segment;
-    this.#context = context;
-    this.#stream = layout.streamOf(segment, 'spool');
-    this.#filter = layout.messageFilter(segment, 'spool');
-    this.#live = live;
-    this.#journal = new JournalWriter({
-      publisher,
-      subject: layout.journalSubject(segment),
-      session,
-      epoch: fence.sequence,
-      lastSequence: fence.sequence,
-      lastNumber: fence.number,
-      intervalMs: context.journalIntervalMs,
-      readLast: () => lastBatch(context, segment),
-      onDurable: (_, records) => this.#durable(records),
-      onLost: () => {
-        this.#lost = true;
-        context.onNotice('another pod took a segment over: its mail is not ours any more', { segment });
-      },
-    });
+    this.context = context;
+    // At the start one pod alone may take over what others left; later nobody is dead by guess.
+    this.owner = new SegmentOwner({ session, isDead: () => !this.#wasLive });
+    const pager = (store: Store): StorePager =>
+      new StorePager(context, layout.streamOf(segment, store), layout.messageFilter(segment, store), (seen) =>
+        this.noteParts(store, seen),
+      );
+    this.pagers = { spool: pager('spool'), defer: pager('defer') };
     this.#appender = new SegmentAppender({
       publisher,
       segment,
-      subject: layout.messageSubject(segment, 'spool', fence.sequence),
+      subject: () => this.#subject,
       maxPayloadBytes: context.maxPayloadBytes,
-      afterSequence: markerSequence,
-      onStored: (sequence, envelope, firstSequence) =>
-        this.#live.add(sequence, envelope.id, recipientGroups(envelope).length, firstSequence),
-      onUnwanted: (sequence, id) => this.#withdraw(sequence, id),
+      owner: this.owner,
+      onParts: (sequence, first) => this.firstParts.spool.set(sequence, first),
     });
   }
 
-  /** Another process owns it: nothing of it may be sent or recorded any more. */
-  get lost(): boolean {
-    return this.#lost;
+  /** Takes the segment over; resolves when new mail may go to it, rejects when somebody else has it or NATS does not answer. */
+  adopt(): Promise<void> {
+    this.handle({ kind: 'adopt' });
+    return this.#adopted.promise;
+  }
+
+  /** New mail may go to it now. */
+  get takesMail(): boolean {
+    return this.owner.takesMail;
   }
 
   get messages(): number {
-    return this.#live.size;
+    return this.owner.messages;
   }
 
   get idle(): boolean {
-    return this.#lost || (this.#appender.idle && this.#journal.idle);
+    return !this.owner.isOwned || (this.#appender.idle && this.owner.unjournalled === 0);
   }
 
   append(
@@ -132,52 +91,61 @@ export class OwnedSegment {
     return this.#appender.append(envelope, body, bytes, sinceMs);
   }
 
-  holds(sequence: number, id: string): boolean {
-    return this.#live.holds(sequence, id);
+  /** Where the message of a reference lies now; `undefined` = it is over, or was never here. */
+  place({ sequence, id }: Reference): Place | undefined {
+    const where = placeOf(sequence);
+    const known = this.owner.known(where.store, where.sequence);
+    return known === undefined || (id !== '' && known.id !== id) ? undefined : this.owner.current(known);
   }
 
-  /** Resolves with the number of outcomes that match nothing, once the others are durable. */
+  /** Resolves with the number of outcomes that match nothing, once the others are durable; rejects when the segment is not owned. */
   async record(outcomes: readonly Outcome[]): Promise<number> {
-    const records: JournalRecord[] = [];
+    if (this.owner.phase === 'idle') throw new Error(`segment ${this.segment} is not owned`);
     let mismatched = 0;
+    let recorded = 0;
     for (const outcome of outcomes) {
       const { group, reference } = outcome;
-      const { sequence } = placeOf(reference.sequence);
-      const fit = this.#live.fit(sequence, reference.id, group);
-      if (fit === 'mismatch') mismatched++;
-      if (fit !== 'live') continue;
-      const place = { store: 'spool', sequence, id: reference.id } as const;
-      records.push(
-        outcome.kind === 'done'
-          ? { kind: 'done', place, group }
-          : { kind: 'deferred', place, group, state: outcome.state },
-      );
+      const { store, sequence } = placeOf(reference.sequence);
+      const place = this.owner.known(store, sequence);
+      const fit = place?.id === reference.id ? this.owner.fit(place, group) : 'unknown';
+      if (fit === 'unknown') mismatched++;
+      if (fit !== 'live' || place === undefined) continue;
+      recorded++;
+      if (outcome.kind === 'done') this.owner.record(place, { kind: 'done', place, group });
+      else this.owner.record(place, { kind: 'deferred', place, group, state: outcome.state });
     }
-    if (records.length > 0) await this.#journal.write(records);
+    if (recorded === 0) return mismatched;
+    this.#schedule();
+    await new Promise<void>((resolve, reject) => this.#waiting.push({ left: recorded, resolve, reject }));
     return mismatched;
   }
 
-  /** What is alive, in the order of sequences; only what was stored when it began. */
+  /** What is alive, in the order of places; only what was stored when it began. */
   async *replay(): AsyncGenerator<StoredMessage> {
-    const to = this.#appender.lastSequence;
-    const outcomes = await readOutcomes(this.#context, this.segment, this.#journal.lastSequence);
-    const marker = await this.#lastStored(to);
-    if (marker === undefined) return;
-    const range = { stream: this.#stream, filter: this.#filter, from: 1, to: marker, headersOnly: true };
-    for await (const message of walkStream(this.#context, range)) {
-      if (!this.#live.holds(message.seq, '')) continue;
-      const form = storedForm(message.headers, message.data);
-      const stored = await wholeForm(this.#context, this.segment, message.seq, form);
-      if (stored.kind !== 'message') continue;
-      const { envelope } = stored;
-      const known = outcomes.get(message.seq);
-      const live = new Map<number, GroupState | undefined>();
-      for (const { group } of recipientGroups(envelope)) {
-        if (known?.id === envelope.id && known.done.has(group)) continue;
-        live.set(group, known?.id === envelope.id ? known.states.get(group) : undefined);
+    const { context, segment } = this;
+    const { layout } = context;
+    const tails = { spool: this.owner.tail('spool'), defer: this.owner.tail('defer') };
+    const state = new SegmentState();
+    for (const { sequence, batch } of await readJournal(context, layout.journalSubject(segment), 0))
+      state.apply(sequence, batch);
+    for (const store of ['spool', 'defer'] as const) {
+      const to = tails[store]?.sequence ?? 0;
+      const stream = layout.streamOf(segment, store);
+      const range = { stream, filter: layout.messageFilter(segment, store), from: 1, to, headersOnly: true };
+      for await (const message of to === 0 ? [] : walkStream(context, range)) {
+        const { sequence, form } = await seenMessage(context, stream, message);
+        if (form.kind !== 'message') continue;
+        const { envelope } = form;
+        const place = { store, sequence, id: envelope.id };
+        // Known as alive here too: a copy that this process refused meanwhile is not.
+        if (this.owner.current(place) === undefined) continue;
+        const live = state.seen(place, recipientGroups(envelope).length);
+        if (live === undefined) continue;
+        const states = new Map<number, GroupState | undefined>();
+        for (const [group, facts] of live) states.set(group, facts.state);
+        const reference = { sequence: placeNumber(segment, store, sequence), id: envelope.id };
+        yield { reference, envelope, live: states };
       }
-      const sequence = placeNumber(this.segment, 'spool', message.seq);
-      yield { reference: { sequence, id: envelope.id }, envelope, live };
     }
   }
 
@@ -185,129 +153,118 @@ export class OwnedSegment {
     this.#appender.refuseLate(sinceMs, refusal);
   }
 
-  tick(nowMs: number): void {
-    if (this.#lost || this.#purging || nowMs - this.#purgedAtMs < PURGE_EVERY_MS) return;
-    this.#purgedAtMs = nowMs;
-    const below = Math.min(this.#live.lowest ?? Number.POSITIVE_INFINITY, this.#appender.settledBelow);
-    if (below <= this.#purgedTo) return;
-    this.#purging = true;
-    this.#context.manager.streams
-      .purge(this.#stream, { filter: this.#filter, seq: below })
-      .then(() => {
-        this.#purgedTo = below;
-      })
-      // It is tried again at the next tick: what is over stays over.
-      .catch(() => undefined)
-      .finally(() => {
-        this.#purging = false;
-      });
+  tick(nowWallMs: number): void {
+    this.handle({ kind: 'tick' });
+    if (this.owner.phase === 'live') this.#putAside(nowWallMs - this.context.moveAfterMs);
   }
 
-  /** The connection stands again: what was refused for want of an answer may be stored. */
-  reconnected(): void {
-    if (this.#lost || this.#appender.unknown.size === 0) return;
-    this.#findUnknown().catch(() => undefined);
+  handle(event: OwnerEvent): void {
+    if (this.#ended) return;
+    for (const command of this.owner.handle(event, performance.now())) this.#carryOut(command);
+    this.#schedule();
   }
 
+  /** Nothing is done any more; what waits is told so. */
   end(reason: string): void {
-    this.#journal.end(reason);
+    this.#ended = true;
+    clearTimeout(this.#flush);
+    this.#rejectWaiting(reason);
+    this.#adopted.promise.catch(() => undefined);
+    this.#adopted.reject(new Error(reason));
+    void this.pagers.spool.close();
+    void this.pagers.defer.close();
   }
 
-  async #findUnknown(): Promise<void> {
-    const from = Math.min(...this.#appender.unknown.values()) + 1;
-    const last = await this.#context.manager.streams.getMessage(this.#stream, { last_by_subj: this.#filter });
-    if (last === null || last.seq < from) return;
-    const range = { stream: this.#stream, filter: this.#filter, from, to: last.seq, headersOnly: true };
-    for await (const message of walkStream(this.#context, range)) {
-      const form = storedForm(message.headers, message.data);
-      const stored = await wholeForm(this.#context, this.segment, message.seq, form);
-      if (stored.kind !== 'message' || !this.#appender.unknown.has(stored.envelope.id)) continue;
-      this.#appender.forget(stored.envelope.id);
-      this.#withdraw(message.seq, stored.envelope.id);
+  /** The body of this message may lie in parts. */
+  noteParts(store: Store, { sequence, form }: SeenMessage): void {
+    if (form.kind !== 'message') return;
+    const [first] = form.parts;
+    if (first !== undefined) this.firstParts[store].set(sequence, first);
+  }
+
+  /** Adoption cannot go on. */
+  fail(error: Error): void {
+    this.#adopted.reject(error);
+  }
+
+  #carryOut(command: OwnerCommand): void {
+    switch (command.kind) {
+      case 'live':
+        this.#subject = this.context.layout.messageSubject(this.segment, 'spool', command.epoch);
+        this.#wasLive = true;
+        this.#adopted.resolve();
+        void this.pagers.spool.close();
+        void this.pagers.defer.close();
+        return;
+      case 'declined':
+        this.fail(new Error(`segment ${this.segment} belongs to session ${command.session}`));
+        return;
+      case 'drop':
+        this.#dropped(command.reason);
+        return;
+      case 'recorded':
+        this.#recorded(command.outcomes);
+        return;
+      default:
+        carryOut(this, command);
     }
   }
 
-  /** The last message of the segment at or below a sequence that an answer told; `undefined` = there is none. */
-  async #lastStored(to: number): Promise<number | undefined> {
-    const last = await this.#context.manager.streams.getMessage(this.#stream, { last_by_subj: this.#filter });
-    return last === null ? undefined : Math.min(last.seq, to);
-  }
-
-  #withdraw(sequence: number, id: string): void {
-    // Lost with the process it is delivered: the contract allows that, and nothing else can be done.
-    this.#journal
-      .write([{ kind: 'withdrawn', place: { store: 'spool', sequence, id } }])
-      .catch(() => undefined);
-  }
-
-  #durable(records: readonly JournalRecord[]): void {
-    for (const record of records) {
-      if (record.kind === 'done') this.#live.done(record.place.sequence, record.group);
-      else if (record.kind === 'withdrawn') this.#live.remove(record.place.sequence);
+  #recorded(outcomes: number): void {
+    let left = outcomes;
+    for (let first = this.#waiting[0]; first !== undefined && left > 0; first = this.#waiting[0]) {
+      const some = Math.min(left, first.left);
+      first.left -= some;
+      left -= some;
+      if (first.left > 0) return;
+      this.#waiting.shift();
+      first.resolve();
     }
   }
-}
 
-/** Appends a fence; its sequence is the epoch. */
-async function fenceOff(context: SpoolContext, segment: number): Promise<LastBatch> {
-  const { layout, session } = context;
-  for (let attempt = 0; attempt < FENCE_ATTEMPTS; attempt++) {
-    const last = await lastBatch(context, segment);
-    const number = 1;
-    const { bytes } = encodeBatch({ session, epoch: 0, number, records: [{ kind: 'fence' }] });
-    const result = await published(context, layout.journalSubject(segment), bytes, last?.sequence ?? 0);
-    if (result.kind === 'stored') return { sequence: result.sequence, session, number };
-    const again = await lastBatch(context, segment);
-    if (again?.session === session) return again;
-    const { errorCode } = result.kind === 'refused' ? result.error : { errorCode: 0 };
-    if (
-      errorCode !== WRONG_LAST_SEQUENCE &&
-      errorCode !== WRONG_LAST_SEQUENCE_CONSTANT &&
-      result.kind === 'refused'
-    ) {
-      throw failure(segment, result);
+  #dropped(reason: string): void {
+    const { segment } = this;
+    this.context.onNotice('a segment is not ours any more', { segment, reason });
+    this.#rejectWaiting(reason);
+    this.fail(new Error(`segment ${segment}: ${reason}`));
+    this.firstParts.spool.clear();
+    this.firstParts.defer.clear();
+    // Ours again if nobody took it: its stores are read anew.
+    if (this.#wasLive) this.handle({ kind: 'adopt' });
+  }
+
+  #rejectWaiting(reason: string): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error(reason));
+  }
+
+  /** What waits for longer than a few minutes goes to DEFER. */
+  #putAside(acceptedBeforeMs: number): void {
+    const before = ulidTime(acceptedBeforeMs);
+    for (const place of this.owner.oldest('spool', MOVES_AT_A_TIME)) {
+      if (place.id.slice(0, before.length) >= before) return;
+      for (const command of this.owner.move(place, performance.now())) this.#carryOut(command);
     }
   }
-  throw new Error(`segment ${segment}: another pod takes it over again and again`);
+
+  #schedule(): void {
+    if (this.#flush !== undefined || this.#ended || this.owner.unjournalled === 0) return;
+    this.#flush = setTimeout(() => {
+      this.#flush = undefined;
+      this.handle({ kind: 'tick' });
+    }, FLUSH_MS);
+  }
 }
 
-/** The last batch of a segment's journal, from the leader of the stream. */
-async function lastBatch({ manager, layout }: SpoolContext, segment: number): Promise<LastBatch | undefined> {
-  const subject = layout.journalSubject(segment);
-  const message = await manager.streams.getMessage(layout.journalStream, { last_by_subj: subject });
-  if (message === null) return undefined;
-  const batch = decodeBatch(message.data);
-  if ('unreadable' in batch) throw new Error(`${subject} at ${message.seq}: ${batch.reason}`);
-  return { sequence: message.seq, session: batch.session, number: batch.number };
-}
+const ULID_ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const ULID_TIME_CHARACTERS = 10;
 
-function published(
-  { publisher }: SpoolContext,
-  subject: string,
-  payload: Uint8Array,
-  expectedLast: number | undefined,
-): Promise<PublishResult> {
-  const set = headers();
-  if (expectedLast !== undefined) set.set('Nats-Expected-Last-Subject-Sequence', String(expectedLast));
-  return new Promise((resolve) => publisher.publish(subject, payload, set, resolve));
-}
-
-/** Why a segment cannot be taken over; without an answer it may be tried again. */
-function failure(segment: number, result: Exclude<PublishResult, { kind: 'stored' }>): Error {
-  if (result.kind === 'unknown') return new errors.TimeoutError();
-  const { code, errorCode, description } = result.error;
-  const cause = new JetStreamApiError({ code, err_code: errorCode, description });
-  return new Error(`segment ${segment}: ${description}`, { cause });
-}
-
-/** A long envelope is read with the payload. */
-async function wholeForm(
-  { manager, layout }: SpoolContext,
-  segment: number,
-  sequence: number,
-  form: ReturnType<typeof storedForm>,
-): Promise<ReturnType<typeof storedForm>> {
-  if (form.kind !== 'long-envelope') return form;
-  const message = await manager.streams.getMessage(layout.streamOf(segment, 'spool'), { seq: sequence });
-  return message === null ? { kind: 'other' } : storedForm(message.header, message.data);
+/** The first ten characters of a ULID of this wall time: ids compare by time as texts. */
+function ulidTime(wallMs: number): string {
+  let rest = Math.max(0, Math.floor(wallMs));
+  let text = '';
+  for (let index = 0; index < ULID_TIME_CHARACTERS; index++) {
+    text = (ULID_ALPHABET[rest % 32] ?? '') + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
 }

@@ -1,5 +1,7 @@
 import type { Envelope, MessageBody } from '../envelope.ts';
+import { recipientGroups } from '../recipient-group.ts';
 import { placeNumber } from '../segment/place.ts';
+import type { SegmentOwner } from '../segment/segment-owner.ts';
 import type { AppendRefusal, Reference } from '../spool.ts';
 import { messageForm, partHeaders } from './message-form.ts';
 import type { Publisher, PublishResult } from './publisher.ts';
@@ -17,15 +19,14 @@ const PARTS_IN_FLIGHT = 8;
 export interface AppenderOptions {
   readonly publisher: Publisher;
   readonly segment: number;
-  readonly subject: string;
+  /** Subject of the current epoch. */
+  readonly subject: () => string;
   /** `max_payload` of the server. */
   readonly maxPayloadBytes: number;
-  /** Sequence of the owner's marker: everything that is appended lies above it. */
-  readonly afterSequence: number;
-  /** Stored and told to the caller right after; `firstSequence` = of its first part, or its own. */
-  readonly onStored: (sequence: number, envelope: Envelope, firstSequence: number) => void;
-  /** Stored although its client was told otherwise. */
-  readonly onUnwanted: (sequence: number, id: string) => void;
+  /** Told of everything that may end up in the store. */
+  readonly owner: Pick<SegmentOwner, 'publishing' | 'published' | 'publishFailed'>;
+  /** It has parts, of which the first one lies there. */
+  readonly onParts: (sequence: number, firstSequence: number) => void;
 }
 
 interface Append {
@@ -41,63 +42,31 @@ interface Append {
 /** A message in parts that is being published. */
 interface Large {
   readonly append: Append;
-  /** None of its parts lies below. */
-  readonly firstSequence: number;
   failure: Exclude<PublishResult, { kind: 'stored' }> | undefined;
-}
-
-/** A publish without an answer yet: whatever place it gets lies above `afterSequence`. */
-interface Open {
-  readonly afterSequence: number;
 }
 
 /**
  * Puts messages into one segment, in the order of the calls; a large one holds up those behind it until its last part is stored, so that
- * sequences rise in that order. What became of every publish is found out, whether its client still waits or not.
+ * sequences rise in that order. The segment's owner is told of every message before it is sent and of what became of it, whether its
+ * client still waits or not.
  */
 export class SegmentAppender {
   readonly #options: AppenderOptions;
   readonly #inlineBytes: number;
   readonly #partBytes: number;
-  /** In the order of sending. */
-  readonly #open = new Set<Open>();
-  /** Ids whose fate is not known: refused, and perhaps stored; with the sequence that they lie above. */
-  readonly #unknown = new Map<string, number>();
-  #lastSequence: number;
+  #underWay = 0;
   #held: Append[] = [];
   #large: Large | undefined;
 
   constructor(options: AppenderOptions) {
     this.#options = options;
-    this.#lastSequence = options.afterSequence;
     const room = options.maxPayloadBytes - HEADER_ROOM_BYTES;
     this.#inlineBytes = Math.min(MAX_INLINE_BYTES, room);
     this.#partBytes = Math.min(PART_BYTES, room);
   }
 
-  /** Highest sequence that an answer told. */
-  get lastSequence(): number {
-    return this.#lastSequence;
-  }
-
-  /** Below this sequence nothing new can turn up that somebody was promised; what is over there may be purged. */
-  get settledBelow(): number {
-    let below = this.#lastSequence + 1;
-    // Answers may overtake one another when a stream's leader moves.
-    for (const { afterSequence } of this.#open) {
-      below = Math.min(below, afterSequence + 1);
-      break;
-    }
-    return Math.min(below, this.#large?.firstSequence ?? below);
-  }
-
   get idle(): boolean {
-    return this.#open.size === 0 && this.#large === undefined && this.#held.length === 0;
-  }
-
-  /** Ids that were refused for want of an answer, and the sequence above which they lie if they are stored. */
-  get unknown(): ReadonlyMap<string, number> {
-    return this.#unknown;
+    return this.#underWay === 0 && this.#large === undefined && this.#held.length === 0;
   }
 
   append(
@@ -113,16 +82,13 @@ export class SegmentAppender {
     });
   }
 
-  /** An id that was unknown was found, or is not looked for any more. */
-  forget(id: string): void {
-    this.#unknown.delete(id);
-  }
-
   /** Refuses what has waited since `sinceMs` or longer: a large message, and what waits behind it. */
   refuseLate(sinceMs: number, refusal: AppendRefusal): void {
     const large = this.#large;
     if (large !== undefined && large.append.sinceMs <= sinceMs && large.append.resolve !== undefined) {
       large.failure ??= { kind: 'unknown', reason: refusal.reason };
+      // Its envelope may be under way already.
+      this.#options.owner.publishFailed(large.append.envelope.id, false);
       answer(large.append, refusal);
     }
     while (this.#held[0] !== undefined && this.#held[0].sinceMs <= sinceMs) {
@@ -132,6 +98,7 @@ export class SegmentAppender {
   }
 
   #start(append: Append): void {
+    this.#options.owner.publishing(append.envelope.id, performance.now());
     if (append.bytes > this.#inlineBytes) void this.#appendLarge(append);
     else this.#publishEnvelope(append, []);
   }
@@ -141,31 +108,34 @@ export class SegmentAppender {
     const form = messageForm(envelope, parts);
     const pieces = parts.length > 0 ? [] : body;
     const payload = joined(form.prefix === undefined ? pieces : [form.prefix, ...pieces]);
-    const open: Open = { afterSequence: this.#lastSequence };
-    this.#open.add(open);
-    this.#options.publisher.publish(this.#options.subject, payload, form.headers, (result) => {
+    let answered = false;
+    this.#underWay++;
+    this.#options.publisher.publish(this.#options.subject(), payload, form.headers, (result) => {
+      if (result.kind === 'stored') this.#stored(append, result.sequence, parts[0]);
+      else this.#failed(append, result);
       // After a time-out it comes a second time, should the message be stored all the same.
-      const first = this.#open.delete(open);
-      if (result.kind === 'stored') this.#stored(append, result.sequence, parts[0] ?? result.sequence);
-      else {
-        if (result.kind === 'unknown') this.#unknown.set(envelope.id, open.afterSequence);
-        answer(append, refusalFor(result));
-      }
-      if (first && parts.length > 0) this.#largeEnded();
+      if (answered) return;
+      answered = true;
+      this.#underWay--;
+      if (parts.length > 0) this.#largeEnded();
     });
   }
 
-  #stored(append: Append, sequence: number, firstSequence: number): void {
+  #stored(append: Append, sequence: number, firstPart: number | undefined): void {
     const { envelope } = append;
-    this.#seen(sequence);
-    this.#unknown.delete(envelope.id);
-    if (append.resolve === undefined) return this.#options.onUnwanted(sequence, envelope.id);
-    this.#options.onStored(sequence, envelope, firstSequence);
+    if (firstPart !== undefined) this.#options.onParts(sequence, firstPart);
+    const place = { store: 'spool', sequence, id: envelope.id } as const;
+    this.#options.owner.published(place, recipientGroups(envelope).length);
     answer(append, { sequence: placeNumber(this.#options.segment, 'spool', sequence), id: envelope.id });
   }
 
+  #failed(append: Append, result: Exclude<PublishResult, { kind: 'stored' }>): void {
+    this.#options.owner.publishFailed(append.envelope.id, result.kind === 'refused');
+    answer(append, refusalFor(result));
+  }
+
   async #appendLarge(append: Append): Promise<void> {
-    const large: Large = { append, firstSequence: this.#lastSequence + 1, failure: undefined };
+    const large: Large = { append, failure: undefined };
     this.#large = large;
     const sequences: number[] = [];
     let underWay = 0;
@@ -183,11 +153,9 @@ export class SegmentAppender {
       let answered = false;
       // A part that is stored and not named by an envelope is garbage; nobody asks for it.
       const headers = partHeaders(append.envelope.id, number);
-      this.#options.publisher.publish(this.#options.subject, payload, headers, (result) => {
-        if (result.kind === 'stored') {
-          sequences[number] = result.sequence;
-          this.#seen(result.sequence);
-        } else large.failure ??= result;
+      this.#options.publisher.publish(this.#options.subject(), payload, headers, (result) => {
+        if (result.kind === 'stored') sequences[number] = result.sequence;
+        else large.failure ??= result;
         if (answered) return;
         answered = true;
         underWay--;
@@ -196,6 +164,8 @@ export class SegmentAppender {
     }
     while (underWay > 0) await oneAnswered();
     if (large.failure === undefined) return this.#publishEnvelope(append, sequences);
+    // Without its envelope no part is a message.
+    this.#options.owner.publishFailed(append.envelope.id, true);
     answer(append, refusalFor(large.failure));
     this.#largeEnded();
   }
@@ -207,10 +177,6 @@ export class SegmentAppender {
       if (next === undefined) return;
       this.#start(next);
     }
-  }
-
-  #seen(sequence: number): void {
-    if (sequence > this.#lastSequence) this.#lastSequence = sequence;
   }
 }
 

@@ -728,7 +728,7 @@ export class SegmentOwner {
       return;
     for (const { sequence, batch } of entries) {
       former.after = sequence;
-      for (const record of batch.records) this.#inherit(record);
+      for (const record of batch.records) this.#inherit(record, epoch);
     }
     const open = this.#state.awaited(epoch).filter(({ place, group }) => !this.#isInherited(place, group));
     // Two answers after its death, so that the second question was asked after it.
@@ -739,11 +739,11 @@ export class SegmentOwner {
     this.#add({ kind: 'settled', epoch });
   }
 
-  #inherit(record: JournalRecord): void {
+  #inherit(record: JournalRecord, epoch: number): void {
     if (record.kind !== 'done' && record.kind !== 'deferred') return;
     const place = this.#state.current(record.place);
     // An owner before this one may have taken the outcome over already.
-    if (place === undefined || !this.#state.isAwaited({ place, group: record.group })) return;
+    if (place === undefined || !this.#state.isAwaitedFrom(epoch, { place, group: record.group })) return;
     if (this.#isInherited(place, record.group)) return;
     this.#inherited.add(openKey(place, record.group));
     this.#add({ ...record, place });
