@@ -147,6 +147,21 @@ for (const { title, old, now, out } of [...CHANGES, ...COMBINED]) {
   });
 }
 
+test('of many destinations a reviewer reads the first ones and how many more, a program all of them', async () => {
+  const many = (expiry: string) =>
+    policy(
+      'p',
+      `{destinations: [${Array.from({ length: 30 }, (_, n) => `{name: d${n}, match: {domains: [d${n}.example]}, retry: {expireAfter: ${expiry}}}`).join(', ')}]}`,
+    );
+  const { out } = await diffOf(many('2h'), many('1h'));
+  assert.match(
+    out,
+    /^Mail to d0, d1, d10, .* and 18 more from every pool\n! {2}retry\.expireAfter {2}2h -> 1h\n$/,
+  );
+  const [change] = JSON.parse((await diffOf(many('2h'), many('1h'), '--json')).out).destinations;
+  assert.equal(change.destinations.length, 30);
+});
+
 test('programs read the same as people', async () => {
   const { out } = await diffOf(
     pool('a', '192.0.2.1'),
