@@ -86,7 +86,7 @@ export class SegmentState {
   /** Groups that the hand-over of this epoch still waits for. */
   awaited(epoch: number): readonly InFlight[] {
     const open = this.#handovers.get(epoch)?.open ?? [];
-    return open.filter((each) => this.isAwaited(each));
+    return open.filter((each) => this.#isAwaited(each));
   }
 
   /** A batch of the journal, in the order of sequences. */
@@ -233,7 +233,7 @@ export class SegmentState {
     for (const record of batch.records) {
       if (retires(record) && record.place.store === 'spool' && record.place.sequence > spoolPurgedTo) return;
       // Said again, a deferral would end the wait for the former owner's outcome.
-      if (record.kind === 'deferred' && this.isAwaited(record)) return;
+      if (record.kind === 'deferred' && this.#isAwaited(record)) return;
       this.#restateRecord(record, sequence, batch, restated);
     }
     return restated;
@@ -294,8 +294,13 @@ export class SegmentState {
     else if (uncleanEnds > 0) restated.push({ kind: 'suspected', place, group, uncleanEnds });
   }
 
-  /** The group waits for the outcome of a former owner. */
-  isAwaited({ place, group }: InFlight): boolean {
+  /** The group waits for the outcome of the owner that released this epoch. */
+  isAwaitedFrom(epoch: number, inflight: InFlight): boolean {
+    const open = this.#handovers.get(epoch)?.open ?? [];
+    return open.some((each) => isSame(each, inflight)) && this.#isAwaited(inflight);
+  }
+
+  #isAwaited({ place, group }: InFlight): boolean {
     const current = this.current(place);
     return current !== undefined && this.#facts(current, group)?.awaited === true;
   }
@@ -462,6 +467,10 @@ export class SegmentState {
 
   #await(epoch: number, session: string, inflight: readonly InFlight[]): void {
     if (inflight.length === 0) return;
+    // What a later owner has in flight waits for that one: the former one told of it long ago.
+    for (const handover of this.#handovers.values()) {
+      handover.open = handover.open.filter((each) => !inflight.some((other) => isSame(each, other)));
+    }
     this.#handovers.set(epoch, { session, open: inflight });
     for (const { place, group } of inflight) {
       this.#update(this.#forwards.last(place), group, (facts) =>
@@ -484,6 +493,11 @@ export class SegmentState {
     }
     this.#handovers.delete(epoch);
   }
+}
+
+function isSame(one: InFlight, other: InFlight): boolean {
+  // A message has one id wherever it lies.
+  return one.group === other.group && one.place.id === other.place.id;
 }
 
 function deferredFacts(sequence: number, state: GroupState): GroupFacts {
