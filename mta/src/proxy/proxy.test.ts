@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import type { EgressWay, SourceConfig } from '@sluice/crds';
 import { type Logger, parseNetwork } from '../config/mod.ts';
 import { createDial } from '../egress/mod.ts';
@@ -480,13 +480,19 @@ test('TLS, passwords, and a certificate that is renewed while the proxy runs', a
     users: USERS,
     nowMs: () => nowMs,
   });
-  const { server, target } = await host(context, (socket) => socket.write('220 mx\r\n'));
+  const { server, target } = await host(context, (socket) => {
+    socket.write('220 mx\r\n');
+    socket.on('end', () => socket.end()).resume();
+  });
   const source = socks5(port, { sourceAddress: '127.0.0.7', tls: 'Verify', credentialName: 'right' });
   const accepted = once(server, 'connection');
   const socket = await dial(source, target, TIMEOUT_MS, never);
   socket.on('error', () => {});
   assert.equal(String((await once(socket, 'data'))[0]), '220 mx\r\n');
   assert.equal((await accepted)[0].remoteAddress, '127.0.0.7');
+  const second = await dial(source, target, TIMEOUT_MS, never);
+  assert.ok(second instanceof TLSSocket && second.isSessionReused(), 'a second handshake costs less');
+  second.destroy();
   const wrong = socks5(port, { sourceAddress: '127.0.0.7', tls: 'Verify', credentialName: 'wrong' });
   await assert.rejects(dial(wrong, target, TIMEOUT_MS, never), { code: 'SLUICE_EGRESS_PROXY_REFUSED' });
 
