@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Entry, Queue } from '../queue/mod.ts';
 import type { Envelope, MessageBody } from '../spool/mod.ts';
 import type { Clock } from './clock.ts';
@@ -21,6 +22,9 @@ export interface SignedNow {
   readonly body: MessageBody;
   readonly sizeBytes: number;
 }
+
+/** Entries that become due before the event loop turns. */
+const RELEASED_AT_ONCE = 1_000;
 
 interface Held {
   readonly entry: Entry;
@@ -87,11 +91,22 @@ export class HeldMail {
   async look(): Promise<void> {
     for (const [file, waiting] of [...this.#byFile]) {
       const there = (await this.#options.signing?.hasKey(file)) ?? true;
-      if (there) this.#byFile.delete(file);
-      else this.#keep(file, waiting);
-      if (there) for (const held of waiting) if (this.#isStill(held)) this.#options.queue.hasten(held.entry);
+      if (!there) {
+        this.#keep(file, waiting);
+        continue;
+      }
+      this.#byFile.delete(file);
+      await this.#release(waiting);
     }
     if (this.#byFile.size > 0) this.#arm();
+  }
+
+  /** They are due at once. One key may free very many: others get their turn in between. */
+  async #release(waiting: readonly Held[]): Promise<void> {
+    for (const [index, held] of waiting.entries()) {
+      if (this.#isStill(held)) this.#options.queue.hasten(held.entry);
+      if (index % RELEASED_AT_ONCE === RELEASED_AT_ONCE - 1) await setImmediate();
+    }
   }
 
   #keep(file: string, waiting: readonly Held[]): void {
