@@ -4,12 +4,16 @@
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchDelivery } from './delivery-bench.ts';
 import { DKIM_KINDS } from './dkim-keys.ts';
 import { benchIndex } from './index-bench.ts';
 import { benchRelay } from './relay-bench.ts';
 import { RELAY_STORES } from './relay-store.ts';
 
-const BENCHES = ['relay', 'index'] as const;
+const BENCHES = ['relay', 'delivery', 'index'] as const;
+
+/** So much 2 KB mail waits in memory; of more the rest is read back from the store (MAX_RESIDENT_BYTES). */
+const IN_MEMORY_MESSAGES = 5_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,8 +33,9 @@ const badOption = store === undefined || (values.dkim !== undefined && dkim === 
 if (values.help || unknown !== undefined || badOption || !Number.isInteger(runs) || runs < 1) {
   if (unknown !== undefined) process.stderr.write(`There is no benchmark "${unknown}".\n`);
   process.stdout.write(
-    'Usage: npm run bench -- [relay] [index] [--runs N] [--store STORE] [--dkim KEY] [--short]\n\n' +
+    'Usage: npm run bench -- [relay] [delivery] [index] [--runs N] [--store STORE] [--dkim KEY] [--short]\n\n' +
       '  relay    accept, store, deliver over SMTP at 2, 10 and 100 KB: messages per second, CPU per message\n' +
+      '  delivery a queue full of mail and one sink, nothing is handed in: messages per second, CPU per message\n' +
       '  index    the queue index at 1 and 10 million entries: bytes per entry, inserts and dues per second\n' +
       `  --store  where relay keeps mail: ${RELAY_STORES.join(', ')} (default sqlite)\n` +
       `  --dkim   relay signs its mail with a key of this kind: ${DKIM_KINDS.join(', ')}\n` +
@@ -66,6 +71,23 @@ if (wanted('relay')) {
       await benchRelay(store, sizeBytes, values.short ? messages / 10 : messages, values.short ? 1 : runs, {
         ...(dkim !== undefined && { dkim }),
       }),
+    );
+  }
+}
+if (wanted('delivery')) {
+  for (const [peerOffers, messages] of [
+    ['PIPELINING and CHUNKING', IN_MEMORY_MESSAGES],
+    ['PIPELINING', IN_MEMORY_MESSAGES],
+    ['PIPELINING and CHUNKING', 40_000],
+    ['PIPELINING', 40_000],
+  ] as const) {
+    print(
+      await benchDelivery(
+        peerOffers,
+        2_048,
+        values.short ? messages / 10 : messages,
+        values.short ? 1 : runs,
+      ),
     );
   }
 }
