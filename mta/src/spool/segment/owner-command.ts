@@ -70,7 +70,13 @@ export type OwnerEvent =
   /** An answer of the server. */
   | { readonly kind: 'appended'; readonly number: number; readonly sequence: number }
   /** Refused because the last sequence was another, or no answer: which of both decides nothing. */
-  | { readonly kind: 'append-failed'; readonly number: number; readonly timedOut: boolean }
+  | {
+      readonly kind: 'append-failed';
+      readonly number: number;
+      readonly timedOut: boolean;
+      /** The subject's last sequence, where the server said it with its refusal. */
+      readonly lastSequence?: number;
+    }
   | {
       readonly kind: 'read';
       readonly store: Store;

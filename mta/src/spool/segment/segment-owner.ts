@@ -268,7 +268,7 @@ export class SegmentOwner {
         if (this.#writer.underWay?.number === event.number) this.#appended(event.sequence, nowMs);
         return;
       case 'append-failed':
-        return this.#appendFailed(event.number, event.timedOut, nowMs);
+        return this.#appendFailed(event, nowMs);
       case 'read':
         return this.#read(event.store, event.after, event.items, nowMs);
       case 'swept':
@@ -467,8 +467,15 @@ export class SegmentOwner {
     if (current !== undefined && live !== undefined) this.#offer(current, new Map([[group, live]]));
   }
 
-  #appendFailed(number: number, timedOut: boolean, nowMs: number): void {
+  #appendFailed(
+    { number, timedOut, lastSequence }: Extract<OwnerEvent, { kind: 'append-failed' }>,
+    nowMs: number,
+  ): void {
     if (this.#writer.underWay?.number !== number) return;
+    if (lastSequence !== undefined && lastSequence < this.#writer.lastSequence) {
+      this.#drop('the journal lost entries: the segment is read again', 'idle');
+      return;
+    }
     if (timedOut && !this.#rules.readsAfterTimeout) {
       this.#appended(this.#writer.lastSequence + 1, nowMs);
       return;

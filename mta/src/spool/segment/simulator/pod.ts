@@ -159,8 +159,8 @@ export class SimulatedPod implements NetworkClient {
   /** Nobody waits any more for what this process had in flight when it released the segment. */
   wasGivenUpOn(segment: number): void {
     const owner = this.owners.get(segment);
-    if (owner?.phase !== 'released' || owner.openTransactions === 0) return;
-    this.wasReplaced(segment);
+    if (owner?.phase !== 'released') return;
+    if (this.standing === 'over' || owner.openTransactions > 0) this.wasReplaced(segment);
   }
 
   /** Given up, refused, or dropped: the process has nothing of the segment any more. */

@@ -47,11 +47,15 @@ export function carryOut(pod: SimulatedPod, segment: number, command: OwnerComma
     case 'append': {
       const { batch, expected } = command;
       const { number } = batch;
+      let lastWas = 0;
       ask(
-        () => append(pod, journalSubject, batch, expected),
+        () => {
+          lastWas = journal.lastOf(journalSubject);
+          return append(pod, journalSubject, batch, expected);
+        },
         (sequence) =>
           sequence === 'refused'
-            ? { kind: 'append-failed', number, timedOut: false }
+            ? { kind: 'append-failed', number, timedOut: false, lastSequence: lastWas }
             : { kind: 'appended', number, sequence },
         { kind: 'append-failed', number, timedOut: true },
       );
