@@ -35,6 +35,7 @@ import { type FollowedListener, followListenerFiles } from './listener-files.ts'
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { openPodSpool } from './pod-spool.ts';
+import { followCredentials } from './proxy-credentials.ts';
 import { createSigning } from './signing.ts';
 import { createSubmit } from './submit.ts';
 import { Tenants } from './tenants.ts';
@@ -86,8 +87,10 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     random: Math.random,
     nowMs: () => performance.now(),
   });
+  const credentials = new Map(settings.credentials);
+  const followedCredentials = followCredentials(credentials, secrets, logger);
   const dial = createDial({
-    credentials: settings.credentials,
+    credentials,
     ...(settings.proxyCa === undefined ? {} : { proxyCa: settings.proxyCa }),
     lookUp: proxyAddresses(router),
     random: Math.random,
@@ -200,6 +203,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
       const graceMs = settings.drainTimeoutMs;
       draining = true;
       followed.close();
+      followedCredentials.close();
       logger.info({}, 'draining: no new mail, open transactions end');
       // Side by side: a client that drips its message and a provider that is slow share one grace. What is taken meanwhile is stored.
       await Promise.all([
