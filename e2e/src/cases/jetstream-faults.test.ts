@@ -133,7 +133,7 @@ test('a second process on the same segments fences the first one off: it neither
 
 test('a node of three dies: mail is refused for the moment of the election at most, and nothing that got its 250 is lost', {
   skip,
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (context) => {
   const nodes = await startNatsCluster();
   closeAfter(context, () => Promise.all(nodes.map((node) => node.close())));
@@ -152,10 +152,10 @@ test('a node of three dies: mail is refused for the moment of the election at mo
   for (const node of nodes) {
     for (let count = 0; count < 100; count++) await append();
     await node.kill('SIGKILL');
-    await until('mail is accepted with two nodes', append, Boolean, 20_000);
+    await until('mail is accepted with two nodes', append, Boolean, 40_000);
     for (let count = 0; count < 100; count++) await append();
     await node.start();
-    await until('mail is accepted with three nodes', append, Boolean, 20_000);
+    await until('mail is accepted with three nodes', append, Boolean, 40_000);
   }
   assert.ok(longestMs < 5_300, `an answer took ${Math.round(longestMs)} ms`);
   const again = await opened(context, urls, { durability: 'Replicated', spoolStreams: 2, openSegments: 2 });

@@ -18,6 +18,13 @@ export type PublishResult =
 /** Told once; after `unknown` for want of time once more with `stored` when an answer comes all the same. */
 export type Settle = (result: PublishResult) => void;
 
+interface Outgoing {
+  readonly token: string;
+  readonly subject: string;
+  readonly payload: Uint8Array;
+  readonly headers: MsgHdrs;
+}
+
 interface Pending {
   readonly settle: Settle;
   readonly bytes: number;
@@ -48,6 +55,8 @@ export class Publisher {
   readonly #pending = new Map<string, Pending>();
   /** Timed out; an answer may still come. */
   readonly #late = new Map<string, Settle>();
+  /** What one turn of the event loop brings goes out in one write. */
+  #outgoing: Outgoing[] = [];
   #nextToken = 0;
   #bytesInFlight = 0;
 
@@ -77,15 +86,7 @@ export class Publisher {
     const untilMs = this.#nowMs() + this.#timeoutMs;
     this.#pending.set(token, { settle, bytes: payload.length, untilMs });
     this.#bytesInFlight += payload.length;
-    try {
-      this.#connection.publish(subject, payload, { reply: this.#inbox + token, headers });
-    } catch (error) {
-      // Closed, or larger than max_payload: nothing was sent.
-      this.#pending.delete(token);
-      this.#bytesInFlight -= payload.length;
-      const description = error instanceof Error ? error.message : String(error);
-      settle({ kind: 'refused', error: { code: 0, errorCode: 0, description } });
-    }
+    if (this.#outgoing.push({ token, subject, payload, headers }) === 1) setImmediate(() => this.#send());
   }
 
   /** Looks for publishes whose time is over. */
@@ -111,6 +112,22 @@ export class Publisher {
   close(): void {
     this.#subscription.unsubscribe();
     this.lost('the spool is closed');
+  }
+
+  #send(): void {
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    for (const { token, subject, payload, headers } of outgoing) {
+      // The connection may have broken since: its caller knows that already.
+      if (!this.#pending.has(token)) continue;
+      try {
+        this.#connection.publish(subject, payload, { reply: this.#inbox + token, headers });
+      } catch (error) {
+        // Closed, or larger than max_payload: nothing was sent.
+        const description = error instanceof Error ? error.message : String(error);
+        this.#take(token)?.settle({ kind: 'refused', error: { code: 0, errorCode: 0, description } });
+      }
+    }
   }
 
   #take(token: string): Pending | undefined {
