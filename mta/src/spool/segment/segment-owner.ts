@@ -97,6 +97,7 @@ export class SegmentOwner {
   #purgeAtMs = 0;
   #pollAtMs = 0;
   #askedAtMs = 0;
+  #toldAtMs = 0;
   readonly #purgedTo: Record<Store, number> = { spool: 0, defer: 0 };
   #journalFrom = 1;
   #journalBatches = 0;
@@ -373,7 +374,7 @@ export class SegmentOwner {
     const owner = this.#state.owner;
     const { session, isDead } = this.#surroundings;
     const isOwn = owner?.session === session;
-    if (isOwn && !owner.released && owner.fenceNumber === this.#fenceNumber) {
+    if (isOwn && !owner.released && this.#fenceNumber > 0 && owner.fenceNumber === this.#fenceNumber) {
       this.#own(owner.epoch, nowMs);
     } else if (owner === undefined || owner.released || isOwn || isDead(owner.session)) {
       this.#writer = new JournalWriter(session, this.#state.lastNumber);
@@ -678,9 +679,13 @@ export class SegmentOwner {
     if (this.isOwned && this.#releaseWanted) this.#release(nowMs);
     if (this.isOwned || this.#phase === 'releasing') this.#flushJournal(nowMs);
     if (this.#phase !== 'released') return;
-    const batch = this.#handover?.next(nowMs);
-    if (batch !== undefined)
-      this.#emit({ kind: 'append-handover', expected: this.#handover?.lastSequence ?? 0, batch });
+    const handover = this.#handover;
+    if (handover === undefined) return;
+    const isLost = !handover.isIdle && this.#toldAtMs + 2 * ASK_AGAIN_AFTER_MS <= nowMs;
+    const batch = isLost ? handover.underWay : handover.next(nowMs);
+    if (batch === undefined) return;
+    this.#toldAtMs = nowMs;
+    this.#emit({ kind: 'append-handover', expected: handover.lastSequence, batch });
   }
 
   #flushJournal(nowMs: number): void {
