@@ -314,7 +314,7 @@ const spec = z.strictObject({
     .array(credential)
     .max(1_000)
     .default([])
-    .describe('User names and passwords for egress proxies. Read at the start.'),
+    .describe('User names and passwords for egress proxies. A changed password file is taken up without restart.'),
   certificates: z
     .array(certificate)
     .max(1_000)
