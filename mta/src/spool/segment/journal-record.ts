@@ -59,7 +59,7 @@ export interface JournalBatch {
   readonly session: string;
   /** Under which epoch it was written; 0 in a batch that begins with `fence`. */
   readonly epoch: number;
-  /** Rises with every batch of a session on a segment: tells a repeated append from a new one. */
+  /** No two batches of a session have the same: tells a repeated append from a new one. */
   readonly number: number;
   readonly records: readonly JournalRecord[];
 }

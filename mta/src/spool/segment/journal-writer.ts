@@ -24,14 +24,14 @@ export class JournalWriter {
   epoch = 0;
   /** Sequence of the last batch of the subject, as far as known; the next append expects it. */
   lastSequence = 0;
-  #number: number;
+  readonly #nextNumber: () => number;
   #waiting: JournalRecord[] = [];
   #underWay: UnderWay | undefined;
   #nextAtMs = 0;
 
-  constructor(session: string, lastNumber: number) {
+  constructor(session: string, nextNumber: () => number) {
     this.session = session;
-    this.#number = lastNumber;
+    this.#nextNumber = nextNumber;
   }
 
   /** Records that a `kill -9` would lose now. */
@@ -74,7 +74,7 @@ export class JournalWriter {
     const whole = {
       session: this.session,
       epoch: isFence ? 0 : this.epoch,
-      number: ++this.#number,
+      number: this.#nextNumber(),
       records,
     };
     const maxBytes = first.length > 1 ? MAX_BATCH_BYTES + RESTATED_EXTRA_BYTES : MAX_BATCH_BYTES;

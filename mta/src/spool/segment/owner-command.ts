@@ -42,7 +42,7 @@ export type OwnerCommand =
   /** The oldest batches of the journal, from this sequence on → `oldest`. */
   | { readonly kind: 'read-oldest'; readonly from: number; readonly atMost: number }
   | { readonly kind: 'purge-journal'; readonly upTo: number }
-  /** Batches of the hand-over subject of this epoch after this sequence → `handover`. */
+  /** Batches of the hand-over subject of this epoch after this sequence, asked of the stream's leader → `handover`. */
   | { readonly kind: 'read-handover'; readonly epoch: number; readonly after: number }
   /** Append to the own hand-over subject → `handover-appended`, `handover-failed`. */
   | { readonly kind: 'append-handover'; readonly expected: number; readonly batch: JournalBatch }

@@ -45,6 +45,8 @@ export type OwnerPhase =
 
 export interface OwnerSurroundings {
   readonly session: string;
+  /** A number that this session has not used yet, rising: tells each of its batches, also of other adoptions, from all others. */
+  readonly nextNumber: () => number;
   /** The journal names this session: {@link SessionWatch.expect}, then {@link SessionWatch.isDead}. */
   readonly isDead: (session: string) => boolean;
   /** Batches that the journal may have; tests make it short. */
@@ -119,7 +121,7 @@ export class SegmentOwner {
   constructor(surroundings: OwnerSurroundings) {
     this.#surroundings = surroundings;
     this.#rules = surroundings.rules ?? ALL_RULES;
-    this.#writer = new JournalWriter(surroundings.session, 0);
+    this.#writer = new JournalWriter(surroundings.session, surroundings.nextNumber);
   }
 
   get phase(): OwnerPhase {
@@ -319,7 +321,7 @@ export class SegmentOwner {
 
   #reset(): void {
     this.#state = new SegmentState();
-    this.#writer = new JournalWriter(this.#surroundings.session, 0);
+    this.#writer = new JournalWriter(this.#surroundings.session, this.#surroundings.nextNumber);
     this.#reading = { spool: newReading(), defer: newReading() };
     this.#floor.clear();
     this.#ownEpochs.clear();
@@ -377,7 +379,7 @@ export class SegmentOwner {
     if (isOwn && !owner.released && this.#fenceNumber > 0 && owner.fenceNumber === this.#fenceNumber) {
       this.#own(owner.epoch, nowMs);
     } else if (owner === undefined || owner.released || isOwn || isDead(owner.session)) {
-      this.#writer = new JournalWriter(session, this.#state.lastNumber);
+      this.#writer = new JournalWriter(session, this.#surroundings.nextNumber);
       this.#writer.lastSequence = this.#state.lastSequence;
       this.#phase = 'fencing';
       this.#fenceNumber = this.#writer.begin([{ kind: 'fence' }], nowMs).number;
@@ -389,7 +391,7 @@ export class SegmentOwner {
   }
 
   #own(epoch: number, nowMs: number): void {
-    const writer = new JournalWriter(this.#surroundings.session, this.#state.lastNumber);
+    const writer = new JournalWriter(this.#surroundings.session, this.#surroundings.nextNumber);
     writer.lastSequence = this.#state.lastSequence;
     writer.epoch = epoch;
     this.#writer = writer;
@@ -603,7 +605,7 @@ export class SegmentOwner {
       }));
       this.#add({ kind: 'released', inflight });
       // From now on outcomes are told on the hand-over subject.
-      this.#handover = new JournalWriter(this.#surroundings.session, 0);
+      this.#handover = new JournalWriter(this.#surroundings.session, this.#surroundings.nextNumber);
       this.#handover.epoch = this.epoch;
       this.#tick(nowMs);
     }

@@ -51,6 +51,7 @@ export class Judge {
   readonly #duplicatesOf = new Map<string, number>();
   #duplicates = 0;
   adoptions = 0;
+  lostPower = false;
   nowMs: () => number = () => 0;
   /** A segment's owner waits no longer for what a session that released it has in flight. */
   givenUpOn: (segment: number, session: string) => void = () => {};
@@ -200,6 +201,7 @@ export class Judge {
 
   /** Power loss: the message, or what the journal said of it, is gone. */
   rolledBack(ids: readonly string[]): void {
+    this.lostPower = true;
     for (const id of ids) {
       const mail = this.#mail.get(id);
       if (mail !== undefined) mail.rolledBack = true;

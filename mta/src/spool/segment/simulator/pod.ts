@@ -47,6 +47,7 @@ export class SimulatedPod implements NetworkClient {
   #sleptMs = 0;
   #incarnation = 0;
   #adoptions = 0;
+  #batches = 0;
 
   constructor(name: string, cluster: Cluster, settings: PodSettings) {
     this.name = name;
@@ -160,7 +161,10 @@ export class SimulatedPod implements NetworkClient {
   wasGivenUpOn(segment: number): void {
     const owner = this.owners.get(segment);
     if (owner?.phase !== 'released') return;
-    if (this.standing === 'over' || owner.openTransactions > 0) this.wasReplaced(segment);
+    // What it has in flight may be a message that a power loss took: then there is nothing to wait for.
+    if (this.cluster.judge.lostPower)
+      this.cluster.judge.lost(this.ownerName(segment), owner.openTransactions + owner.unjournalled);
+    else if (this.standing === 'over' || owner.openTransactions > 0) this.wasReplaced(segment);
   }
 
   /** Given up, refused, or dropped: the process has nothing of the segment any more. */
@@ -287,6 +291,7 @@ export class SimulatedPod implements NetworkClient {
   #adopt(segment: number): void {
     const owner = new SegmentOwner({
       session: this.session,
+      nextNumber: () => ++this.#batches,
       isDead: (session) => this.#watch.isDead(session),
       rules: this.settings.rules,
       maxJournalBatches: this.settings.maxJournalBatches,

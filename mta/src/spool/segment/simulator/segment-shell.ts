@@ -152,7 +152,7 @@ export function carryOut(pod: SimulatedPod, segment: number, command: OwnerComma
     case 'read-handover': {
       const { epoch, after } = command;
       ask(
-        () => journal.read(`handover.${segment}.${epoch}.`, after, cluster.nowMs, cluster.lagMs()),
+        () => journal.read(`handover.${segment}.${epoch}.`, after, cluster.nowMs, 0),
         (found) => ({ kind: 'handover', epoch, after, entries: found.map(journalEntry) }),
       );
       return;
