@@ -5,7 +5,7 @@ import {
   resourcePage,
   SHAPING_POLICY_PAGE,
 } from '@sluice/crds';
-import { settingsPage } from './config/mod.ts';
+import { providersPage, settingsPage } from './config/mod.ts';
 import { smtpRepliesPage } from './intake/mod.ts';
 import { eventsPage, metricsPage } from './report/mod.ts';
 
@@ -17,6 +17,7 @@ export function referencePages(): Readonly<Record<string, string>> {
     'errors.md': errorsPage(),
     'events.md': eventsPage(),
     'metrics.md': metricsPage(),
+    'providers.md': providersPage(),
     'settings.md': settingsPage(),
     'shapingpolicy.md': resourcePage(SHAPING_POLICY_PAGE),
     'smtp-replies.md': smtpRepliesPage(),

@@ -16,6 +16,7 @@ export type { LogFields, Logger } from './logger.ts';
 export { type Network, parseNetwork } from './network.ts';
 export { plainReason } from './plain-reason.ts';
 export { NO_LIBRARY, providerLibrary } from './provider-library.ts';
+export { providersPage } from './providers-page.ts';
 export { loadProxyUsers } from './proxy-users.ts';
 export type { ResourceFiles } from './resource-directory.ts';
 export type { ResourceSet } from './resource-set.ts';
