@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -322,6 +323,33 @@ test('a host that refuses is told as such, not as a failure of the proxy', async
   assert.deepEqual(connects, ['refused 127.0.0.2']);
   await until('the client is gone', () => open() === 0);
 });
+
+test('a client that leaves while its target does not answer leaves no connection behind', async (context) => {
+  const blackHole = spawn(process.execPath, ['-e', SILENT_HOST], { stdio: ['ignore', 'pipe', 'inherit'] });
+  context.after(() => blackHole.kill('SIGKILL'));
+  const [said] = await once(blackHole.stdout, 'data');
+  const target = { address: '127.0.0.1', port: Number(said) };
+  const { port, open } = await running(context);
+  // A queue of one holds two.
+  for (let filler = 0; filler < 2; filler++) {
+    const socket = await dial(socks5(port, { dialect: 'Connect' }), target, TIMEOUT_MS, never);
+    context.after(() => socket.destroy());
+  }
+  const leaving = new AbortController();
+  const dialled = dial(socks5(port, { dialect: 'Connect' }), target, TIMEOUT_MS, leaving.signal);
+  await until('it is connecting', () => open() === 3);
+  leaving.abort(new Error('shutting down'));
+  await assert.rejects(dialled, /shutting down/);
+  await until('the proxy has given up too', () => open() === 2);
+});
+
+/** Listens and never accepts: when the kernel's queue is full further SYNs are dropped, as a dead host does. */
+const SILENT_HOST = `
+const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+  require('node:fs').writeSync(1, String(server.address().port));
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
+});
+`;
 
 test('one client cannot take every connection, and all together no more than are allowed', async (context) => {
   const limits = {
