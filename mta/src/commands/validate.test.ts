@@ -165,7 +165,7 @@ test('all mistakes of all files are told at once, in the order of files and line
 
 test('what Helm prints is piped in: its other resources are skipped, each named in one line', () => {
   const chart = `apiVersion: v1\nkind: Service\nmetadata: {name: mail}\n---\n${POOL}---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: sluice.email/v1alpha1, kind: ShapingPolicy, metadata: {name: p}, spec: {}}\n`;
-  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+  const main = fileURLToPath(import.meta.resolve('@sluice/mta/main'));
   const run = (text: string | Uint8Array) =>
     spawnSync(process.execPath, [main, 'validate', '-'], { input: text, encoding: 'utf8' });
   const good = run(chart);
