@@ -19,6 +19,8 @@ export interface PostfixSetup {
   readonly transports: Readonly<Record<string, string>>;
   /** Recipients that are refused with 550 5.1.1. */
   readonly unknown: readonly string[];
+  /** Lines of main.cf besides, or instead of, those that every one has. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface PostfixProcess {
@@ -42,6 +44,8 @@ const SERVICES = [
   'retry unix - - n - - error',
   'discard unix - - n - - discard',
   'anvil unix - - n - 1 anvil',
+  'tlsmgr unix - - n 1000? 1 tlsmgr',
+  'scache unix - - n - 1 scache',
   'postlog unix-dgram n - n - 1 postlogd',
 ];
 
@@ -50,7 +54,11 @@ const SERVICES = [
  *
  * Example: `const postfix = await startPostfix({ transports: { 'away.example': 'discard:' }, unknown: [] });`
  */
-export async function startPostfix({ transports, unknown }: PostfixSetup): Promise<PostfixProcess> {
+export async function startPostfix({
+  transports,
+  unknown,
+  settings: own = {},
+}: PostfixSetup): Promise<PostfixProcess> {
   const directory = mkdtempSync(join(tmpdir(), 'postfix-'));
   chmodSync(directory, 0o755);
   const [port = 0] = await freePorts(1);
@@ -82,6 +90,7 @@ export async function startPostfix({ transports, unknown }: PostfixSetup): Promi
       'permit_mynetworks',
       'reject',
     ].join(', '),
+    ...own,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
   writeFileSync(at('etc/main.cf'), lines.join(''));
