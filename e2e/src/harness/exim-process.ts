@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,13 @@ export function findExim(): { readonly program: string } | { readonly missing: s
   const program = PROGRAMS.find((path) => existsSync(path));
   if (program === undefined)
     return { missing: `${PROGRAMS.join(' and ')} are not here (Debian package exim4-daemon-light)` };
-  return process.getuid?.() === 0 ? { program } : { missing: 'Exim can only be started by root' };
+  if (process.getuid?.() !== 0) return { missing: 'Exim can only be started by root' };
+  try {
+    execFileSync(program, ['-bV'], { stdio: 'ignore' });
+  } catch {
+    return { missing: `${program} does not run (a library or the user Debian-exim is not here)` };
+  }
+  return { program };
 }
 
 export interface EximProcess {
