@@ -195,7 +195,8 @@ export class SegmentOwner {
     if (!this.isOwned) return 'no';
     const place = this.#state.current(handle);
     const live = place === undefined ? undefined : this.#state.live(place)?.get(group);
-    if (place === undefined || live === undefined || live.held || live.awaited) return 'no';
+    if (place === undefined || live === undefined || live.held) return 'no';
+    if (live.awaited && this.#rules.awaitsHandover) return 'no';
     const { uncleanEnds } = live;
     this.#open.set(openKey(handle, group), { place: handle, group });
     const starting = live.uncleanEnds > 0 ? { place: handle, group } : undefined;

@@ -37,7 +37,7 @@ export interface NetworkTroubles {
 export interface NetworkClient {
   readonly name: string;
   /** Runs when the process runs: at once, after its pause, never after its death. */
-  run(work: () => void): void;
+  run(work: () => void, isTimer?: boolean): void;
   readonly session: string;
 }
 
@@ -93,6 +93,8 @@ export class Cluster {
     answer: (result: Answer) => void,
     timeoutMs: number,
     timedOut: () => void,
+    /** It lies in a buffer for so long before it is under way. */
+    heldUpMs = 0,
   ): void {
     const { random, troubles, agenda } = this;
     const { session } = client;
@@ -102,12 +104,12 @@ export class Cluster {
         if (!isOpen || client.session !== session) return;
         isOpen = false;
         timedOut();
-      }),
+      }, true),
     );
     const copies = random.chance(troubles.duplicated) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       if (!this.isReachable(client.name) || random.chance(troubles.lostRequest)) continue;
-      agenda.after(this.#delayMs(), () => {
+      agenda.after(heldUpMs + this.#delayMs(), () => {
         if (this.isDown) return;
         const result = execute();
         if (result === NO_ANSWER || !this.isReachable(client.name) || random.chance(troubles.lostAnswer))

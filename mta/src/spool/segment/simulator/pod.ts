@@ -40,7 +40,7 @@ export class SimulatedPod implements NetworkClient {
   /** Renewals that came back through the watch since the session began: before the first, nothing is known of the others. */
   #echoed = false;
   #paused = false;
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly work: () => void; readonly isTimer: boolean }[] = [];
   /** The clock on the wall runs ahead of the monotonic one by this. */
   wallOffsetMs = 0;
   /** The monotonic clock stood still for this long (the machine slept). */
@@ -78,15 +78,15 @@ export class SimulatedPod implements NetworkClient {
       if (!this.alive || this.#incarnation !== incarnation) return;
       this.run(() => {
         if (this.#incarnation === incarnation) this.#tick();
-      });
+      }, true);
       this.cluster.agenda.after(TICK_MS, tick);
     };
     tick();
   }
 
-  run(work: () => void): void {
+  run(work: () => void, isTimer = false): void {
     if (!this.alive) return;
-    if (this.#paused) this.#waiting.push(work);
+    if (this.#paused) this.#waiting.push({ work, isTimer });
     else work();
   }
 
@@ -99,13 +99,12 @@ export class SimulatedPod implements NetworkClient {
     if (!this.#paused) return;
     this.#paused = false;
     if (slept) this.#sleptMs += pausedMs;
-    // What came in the meantime, timers and packets, is processed in any order.
+    // A process that was stopped while it waited for packets reads them before it looks at the time.
+    const packetsFirst = this.cluster.random.chance(0.5);
     const waiting = this.#waiting;
     this.#waiting = [];
-    while (waiting.length > 0) {
-      const [work] = waiting.splice(this.cluster.random.whole(0, Math.min(3, waiting.length - 1)), 1);
-      if (this.alive) work?.();
-    }
+    for (const { work, isTimer } of waiting) if (isTimer !== packetsFirst && this.alive) work();
+    for (const { work, isTimer } of waiting) if (isTimer === packetsFirst && this.alive) work();
   }
 
   kill(): void {
@@ -192,7 +191,7 @@ export class SimulatedPod implements NetworkClient {
   }
 
   /** A client hands in a message. */
-  accept(id: string, groups: number): void {
+  accept(id: string, groups: number, heldUpMs = 0): void {
     this.run(() => {
       if (this.draining || this.standing !== 'valid') return;
       const writing = [...this.owners].filter(([, owner]) => owner.takesMail);
@@ -234,6 +233,7 @@ export class SimulatedPod implements NetworkClient {
         },
         APPEND_TIMEOUT_MS,
         refused,
+        heldUpMs,
       );
     });
   }

@@ -58,8 +58,8 @@ export function runScenario({ seed, steps, rules, powerLoss = false }: Scenario)
     duplicated: 0.01,
     slow: 0.01,
     slowMs: 30_000,
-    stale: 0.1,
-    staleMs: 3_000,
+    stale: 0.2,
+    staleMs: 5_000,
   };
   let faults = 0;
   let messages = 0;
@@ -85,6 +85,9 @@ export function runScenario({ seed, steps, rules, powerLoss = false }: Scenario)
       agenda.after(random.between(500, 60_000), () => restart(pod));
     } else if (kind === 2) {
       const lengthMs = random.between(500, 60_000);
+      // What it was about to publish lies in buffers, and arrives while it stands still.
+      for (let count = 0; count < 3; count++)
+        pod.accept(newMessageIdOf(++messages), 1, random.between(0, lengthMs));
       pod.pause();
       agenda.after(lengthMs, () => pod.resume(lengthMs, false));
     } else if (kind === 3) {
