@@ -38,8 +38,11 @@ const listenerTls = z.strictObject({
     .enum(['StartTls', 'Implicit'])
     .default('StartTls')
     .describe('STARTTLS (RFC 3207) or TLS from the first byte (RFC 8314).'),
-  certificateFile: z.string().min(1).describe('Certificate chain, PEM.'),
-  keyFile: z.string().min(1).describe('Private key, PEM.'),
+  certificateFile: z
+    .string()
+    .min(1)
+    .describe('Certificate chain, PEM. Another one is taken up without restart.'),
+  keyFile: z.string().min(1).describe('Private key, PEM. Another one is taken up without restart.'),
 });
 
 const listenerAuth = z.strictObject({
@@ -49,7 +52,12 @@ const listenerAuth = z.strictObject({
     .describe('`Disabled` accepts passwords on connections that are not encrypted.'),
   users: z.array(user).max(10_000).default([]).describe('Users written here.'),
   usersFile: optional(
-    z.string().min(1).describe('File with a YAML list of users, in the same form; for Secrets.'),
+    z
+      .string()
+      .min(1)
+      .describe(
+        'File with a YAML list of users, in the same form; for Secrets. A change is taken up without restart.',
+      ),
   ),
 });
 
@@ -215,8 +223,11 @@ const tenant = z.strictObject({
 
 const certificate = z.strictObject({
   name: name.describe('What `session.tls.clientCertificateName` of a ShapingPolicy calls it.'),
-  certificateFile: z.string().min(1).describe('Certificate chain, PEM.'),
-  keyFile: z.string().min(1).describe('Private key, PEM.'),
+  certificateFile: z
+    .string()
+    .min(1)
+    .describe('Certificate chain, PEM. Another one is taken up without restart.'),
+  keyFile: z.string().min(1).describe('Private key, PEM. Another one is taken up without restart.'),
 });
 
 const credential = z.strictObject({
@@ -314,7 +325,9 @@ const spec = z.strictObject({
     .array(credential)
     .max(1_000)
     .default([])
-    .describe('User names and passwords for egress proxies. A changed password file is taken up without restart.'),
+    .describe(
+      'User names and passwords for egress proxies. A changed password file is taken up without restart.',
+    ),
   certificates: z
     .array(certificate)
     .max(1_000)
