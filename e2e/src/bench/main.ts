@@ -13,7 +13,7 @@ import { RELAY_STORES } from './relay-store.ts';
 const BENCHES = ['relay', 'delivery', 'index'] as const;
 
 /** So much 2 KB mail waits in memory; of more the rest is read back from the store (MAX_RESIDENT_BYTES). */
-const IN_MEMORY_MESSAGES = 5_000;
+const IN_MEMORY_MESSAGES = 5_500;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
