@@ -636,9 +636,7 @@ export class SegmentOwner {
     this.#purgeAtMs = nowMs + PURGE_EVERY_MS;
     this.#purge('spool');
     this.#purge('defer');
-    const isLong = this.#journalBatches > (this.#surroundings.maxJournalBatches ?? MAX_JOURNAL_BATCHES);
-    if (isLong && this.#oldest.length === 0)
-      this.#emit({ kind: 'read-oldest', from: this.#journalFrom, atMost: RESTATED_BATCHES });
+    this.#askOldest();
   }
 
   #askTails(nowMs: number): void {
@@ -721,6 +719,14 @@ export class SegmentOwner {
     this.#journalFrom = last.sequence + 1;
     this.#journalBatches -= this.#restating.length;
     this.#restating = [];
+    // At once: outcomes come in many batches a second, and a journal must not grow faster than it is shortened.
+    this.#askOldest();
+  }
+
+  #askOldest(): void {
+    const isLong = this.#journalBatches > (this.#surroundings.maxJournalBatches ?? MAX_JOURNAL_BATCHES);
+    if (isLong && this.#phase === 'live' && this.#oldest.length === 0)
+      this.#emit({ kind: 'read-oldest', from: this.#journalFrom, atMost: RESTATED_BATCHES });
   }
 
   #pollFormerOwners(nowMs: number): void {
