@@ -120,17 +120,23 @@ const SMUGGLING = [
   '\r\n.\n',
   '\r\n.\r',
   '\r\n.\0\r\n',
+  '\n\n.\n\n',
+  '\r\r\n.\r\r\n',
+  '\r\n.\r\r\n',
+  '\r\n\n.\r\n',
+  '\n\r.\n\r',
 ];
 
 for (const sequence of SMUGGLING) {
   const name = JSON.stringify(sequence);
   const octets = `Subject: a\r\n\r\ntext${sequence}MAIL FROM:<evil@x.example>\r\n.\r\n`;
   test(`${name} would let a sender smuggle a message in the name of another`, () => {
-    for (const size of [octets.length, 1, 2, 3]) {
-      const strict = read(octets, 'Reject', [size]);
+    const cuts = Array.from({ length: octets.length - 1 }, (_, at) => [at + 1, octets.length]);
+    for (const sizes of [[octets.length], [1], [2], [3], ...cuts]) {
+      const strict = read(octets, 'Reject', sizes);
       assert.equal(strict.end, octets.length);
       assert.notEqual(strict.flaw, undefined);
-      const normal = read(octets, 'Normalize', [size]);
+      const normal = read(octets, 'Normalize', sizes);
       assert.equal(normal.end, octets.length);
       assert.match(normal.text, /MAIL FROM:<evil@x\.example>\r\n$/);
     }
