@@ -22,6 +22,8 @@ export interface JetStreamSpoolOptions {
   readonly appendTimeoutMs?: number;
   /** After so long unsent a message is put aside, so that new mail stays together. */
   readonly moveAfterMs?: number;
+  /** Batches of a journal before its oldest are said again and purged; tests make it short. */
+  readonly maxJournalBatches?: number;
   /** Segments that new mail goes to at a time. */
   readonly openSegments?: number;
 }

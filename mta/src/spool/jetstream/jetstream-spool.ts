@@ -5,6 +5,7 @@ import type { Envelope, MessageBody } from '../envelope.ts';
 import { newMessageId } from '../message-id.ts';
 import type { JetStreamSpoolOptions } from '../open-jetstream-spool.ts';
 import { placeOf, SEGMENTS } from '../segment/place.ts';
+import { MAX_JOURNAL_BATCHES } from '../segment/segment-owner.ts';
 import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from '../spool.ts';
 import { connectNats, watchConnection } from './connection.ts';
 import { Layout } from './layout.ts';
@@ -41,8 +42,11 @@ export interface SpoolContext {
   readonly reader: MessageReader;
   /** ULID of this process: names it in journals. */
   readonly session: string;
+  /** Of a batch in any journal: no two of this session share one. */
+  readonly nextBatchNumber: () => number;
   /** After so long unsent a message is put aside in DEFER. */
   readonly moveAfterMs: number;
+  readonly maxJournalBatches: number;
   readonly maxPayloadBytes: number;
   readonly onNotice: JetStreamSpoolOptions['onNotice'];
 }
@@ -56,6 +60,7 @@ export class JetStreamSpool implements Spool {
   /** Those that new mail goes to. */
   #open: readonly OwnedSegment[] = [];
   #next = 0;
+  #batchNumber = 0;
   #waitingBytes = 0;
   #down: string | undefined;
   #closing: Promise<void> | undefined;
@@ -117,7 +122,9 @@ export class JetStreamSpool implements Spool {
       layout,
       reader: new MessageReader(manager, layout),
       session: newMessageId(Date.now()),
+      nextBatchNumber: () => ++this.#batchNumber,
       moveAfterMs: options.moveAfterMs ?? MOVE_AFTER_MS,
+      maxJournalBatches: options.maxJournalBatches ?? MAX_JOURNAL_BATCHES,
       maxPayloadBytes: connection.info?.max_payload ?? 2 ** 20,
       onNotice: options.onNotice,
     };

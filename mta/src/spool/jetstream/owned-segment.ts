@@ -26,9 +26,6 @@ interface WaitingRecord {
   readonly reject: (error: Error) => void;
 }
 
-/** Batches of this process: no two of a session have the same number, whichever segment they are for. */
-let batches = 0;
-
 /** A segment in the hands of this process: the shell around {@link SegmentOwner}, which decides. */
 export class OwnedSegment {
   readonly segment: number;
@@ -50,12 +47,11 @@ export class OwnedSegment {
     this.segment = segment;
     this.context = context;
     // At the start one pod alone may take over what others left; later nobody is dead by guess.
-    const { maxJournalBatches } = context;
     this.owner = new SegmentOwner({
       session,
-      nextNumber: () => ++batches,
+      nextNumber: context.nextBatchNumber,
       isDead: () => !this.#wasLive,
-      maxJournalBatches,
+      maxJournalBatches: context.maxJournalBatches,
     });
     const pager = (store: Store): StorePager =>
       new StorePager(context, layout.streamOf(segment, store), layout.messageFilter(segment, store), (seen) =>

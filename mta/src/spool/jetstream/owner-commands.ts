@@ -156,7 +156,9 @@ async function purged(
   let upTo = wantedTo;
   for (const [sequence, first] of firstParts) {
     const known = owner.known(store, sequence);
-    if (known === undefined || owner.current(known) === undefined) firstParts.delete(sequence);
+    const current = known === undefined ? undefined : owner.current(known);
+    // Over, or moved away.
+    if (current?.store !== store || current.sequence !== sequence) firstParts.delete(sequence);
     else upTo = Math.min(upTo, first - 1);
   }
   if (upTo < 1) return { kind: 'purged', store, upTo: 0 };
