@@ -33,6 +33,11 @@ export class Peer {
     this.#listen();
   }
 
+  /** Octets that were received and not asked for yet. */
+  get unread(): number {
+    return this.#buffer.length;
+  }
+
   get socket(): Socket {
     return this.#socket;
   }
