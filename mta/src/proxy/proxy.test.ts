@@ -554,6 +554,41 @@ async function nameShownBy(port: number): Promise<string | string[] | undefined>
   return subject.CN;
 }
 
+test('STARTTLS with a host works inside the TLS to the proxy', async (context) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-proxy-'));
+  context.after(() => rmSync(directory, { recursive: true }));
+  const files = { certificateFile: join(directory, 'tls.crt'), keyFile: join(directory, 'tls.key') };
+  writeFileSync(files.certificateFile, OLD_CERTIFICATE.cert);
+  writeFileSync(files.keyFile, OLD_CERTIFICATE.key);
+  const { port, open } = await running(context, { tls: files });
+  const size = 1 << 20;
+  const { target } = await host(context, (socket) => {
+    socket.once('data', () => {
+      socket.write('220 Ready\r\n');
+      const secure = new TLSSocket(socket, { isServer: true, ...RENEWED_CERTIFICATE });
+      let read = 0;
+      secure.on('error', () => {});
+      secure.on('data', (chunk: Buffer) => {
+        read += chunk.length;
+        if (read === size) secure.end('250 Ok\r\n');
+      });
+    });
+  });
+  const raw = await dial(socks5(port, { dialect: 'Connect', tls: 'Verify' }), target, TIMEOUT_MS, never);
+  raw.on('error', () => {});
+  raw.write('STARTTLS\r\n');
+  assert.equal(String((await once(raw, 'data'))[0]), '220 Ready\r\n');
+  const secure = connectTls({ socket: raw, rejectUnauthorized: false });
+  secure.on('error', () => {});
+  await once(secure, 'secureConnect');
+  assert.equal(secure.getPeerCertificate().subject.CN, 'renewed.example');
+  secure.write(Buffer.alloc(size, 'x'));
+  assert.equal(String((await once(secure, 'data'))[0]), '250 Ok\r\n');
+  secure.end();
+  raw.destroy();
+  await until('nothing is open', () => open() === 0);
+});
+
 test('a certificate that cannot be used is told at the start', async (context) => {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-proxy-'));
   context.after(() => rmSync(directory, { recursive: true }));
