@@ -35,6 +35,7 @@ before(async () => {
   const listener = { address: '127.0.0.1:0', relayNetworks: ['127.0.0.0/8'] };
   sluice = await startSluice({
     spec: {
+      dsn: { reports: 'Enabled' },
       routes: [
         routeTo('chunks.example', chunks),
         routeTo('*.chunks.example', chunks),

@@ -64,6 +64,7 @@ export async function startFuzzedListeners(key: TestKey): Promise<FuzzedListener
       relayNetworks: ['127.1.0.0/16', '192.0.2.0/24'],
       proxyNetworks: way === 'Proxied' ? ['127.0.0.0/8'] : [],
       bareLineEnding: normalize ? 'Normalize' : 'Reject',
+      dsn: normalize,
       tls: { ...key, mode: way === 'Implicit' ? 'Implicit' : 'StartTls' },
       auth: { findUser: (name) => (name === 'user' ? user : undefined), requireTls: !normalize },
       limits: {
