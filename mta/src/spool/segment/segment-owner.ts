@@ -762,10 +762,9 @@ export class SegmentOwner {
 
   #inherit(record: JournalRecord, epoch: number): void {
     if (record.kind !== 'done' && record.kind !== 'deferred') return;
-    const place = this.#state.current(record.place);
-    // An owner before this one may have taken the outcome over already.
-    if (place === undefined || !this.#state.isAwaitedFrom(epoch, { place, group: record.group })) return;
-    if (this.#isInherited(place, record.group)) return;
+    // It may name the message by a place of before, and another owner may have taken the outcome over already.
+    const place = this.#state.awaitedFrom(epoch, record);
+    if (place === undefined || this.#isInherited(place, record.group)) return;
     this.#inherited.add(openKey(place, record.group));
     this.#add({ ...record, place });
   }

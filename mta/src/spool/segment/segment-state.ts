@@ -264,7 +264,10 @@ export class SegmentState {
     if (record.kind === 'released' || record.kind === 'handover') {
       const epoch = record.kind === 'handover' ? record.epoch : batch.epoch;
       const session = record.kind === 'handover' ? record.session : batch.session;
-      const inflight = this.awaited(epoch);
+      const inflight = this.awaited(epoch).map(({ place, group }) => ({
+        place: this.current(place) ?? place,
+        group,
+      }));
       if (this.#handovers.has(epoch) && inflight.length > 0)
         restated.push({ kind: 'handover', epoch, session, inflight });
       return;
@@ -294,10 +297,10 @@ export class SegmentState {
     else if (uncleanEnds > 0) restated.push({ kind: 'suspected', place, group, uncleanEnds });
   }
 
-  /** The group waits for the outcome of the owner that released this epoch. */
-  isAwaitedFrom(epoch: number, inflight: InFlight): boolean {
-    const open = this.#handovers.get(epoch)?.open ?? [];
-    return open.some((each) => isSame(each, inflight)) && this.#isAwaited(inflight);
+  /** Where a group lies that waits for the outcome of the owner that released this epoch, whatever place that one knows; `undefined` = it does not. */
+  awaitedFrom(epoch: number, inflight: InFlight): Place | undefined {
+    const open = this.#handovers.get(epoch)?.open.find((each) => isSame(each, inflight));
+    return open !== undefined && this.#isAwaited(open) ? this.current(open.place) : undefined;
   }
 
   #isAwaited({ place, group }: InFlight): boolean {

@@ -68,6 +68,8 @@ export class Cluster {
   isDown = false;
   isReadOnly = false;
   readonly partitioned = new Set<string>();
+  /** Their watch of sessions stands still. */
+  readonly deaf = new Set<string>();
   /** Messages that end whoever sends them. */
   readonly poison = new Set<string>();
   readonly #watchers = new Map<string, { client: NetworkClient; receive: (value: SessionValue) => void }>();
@@ -154,7 +156,7 @@ export class Cluster {
   }
 
   #tell(client: NetworkClient, receive: (value: SessionValue) => void, value: SessionValue): void {
-    if (!this.isReachable(client.name)) return;
+    if (!this.isReachable(client.name) || this.deaf.has(client.name)) return;
     const { session } = client;
     // One watch is one connection: in order. The same delay for all keeps it.
     this.agenda.after(5, () => {

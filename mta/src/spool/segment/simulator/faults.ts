@@ -44,6 +44,14 @@ export const FAULTS = {
       pod.reconnected();
     });
   },
+  /** The pod's watch of sessions stands still; everything else works. */
+  deaf: (cluster, _, pod) => {
+    cluster.deaf.add(pod.name);
+    later(cluster, 500, 60_000, () => {
+      cluster.deaf.delete(pod.name);
+      cluster.reconnected(pod);
+    });
+  },
   /** NATS is gone for all, or has no leader. */
   outage: (cluster, pods) => outage(cluster, pods, 500, 45_000),
   /** No quorum: what is there can be read. */
@@ -89,6 +97,7 @@ export const FAULT_NAMES: readonly FaultName[] = [
   'sleep',
   'clock',
   'partition',
+  'deaf',
   'outage',
   'readOnly',
   'full',

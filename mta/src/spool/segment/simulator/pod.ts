@@ -9,7 +9,18 @@ import { type Cluster, type NetworkClient, NO_ANSWER, type SessionValue } from '
 import { ModelQueue } from './model-queue.ts';
 import { carryOut } from './segment-shell.ts';
 
+/** Rules of a pod that tests switch off. */
+export interface PodRules {
+  /** A session that the others may have seen dead is over. */
+  readonly endsOwnSession: boolean;
+  /** Silence is proven by the own renewal that comes back, not by the clock. */
+  readonly provesSilence: boolean;
+}
+
+export const ALL_POD_RULES: PodRules = { endsOwnSession: true, provesSilence: true };
+
 export interface PodSettings {
+  readonly podRules: PodRules;
   readonly segments: number;
   readonly rules: OwnerRules;
   readonly maxUnjournalled: number;
@@ -64,7 +75,8 @@ export class SimulatedPod implements NetworkClient {
   }
 
   get standing(): 'valid' | 'paused' | 'over' {
-    return this.alive ? this.#own.standing(this.clocks()) : 'over';
+    if (!this.alive) return 'over';
+    return this.settings.podRules.endsOwnSession ? this.#own.standing(this.clocks()) : 'valid';
   }
 
   start(): void {
@@ -273,6 +285,8 @@ export class SimulatedPod implements NetworkClient {
       return;
     }
     if (nowMs >= this.#renewAtMs) this.#renew(nowMs);
+    if (!this.settings.podRules.provesSilence)
+      for (const dead of this.#watch.echo(nowMs)) this.#plan.gone(dead);
     if (this.draining) {
       if ([...this.owners.values()].every(({ isSettled }) => isSettled)) this.#end();
     } else if (this.#echoed && this.standing === 'valid') {

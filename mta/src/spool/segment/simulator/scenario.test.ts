@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { OwnerRules } from '../owner-command.ts';
 import type { FaultName } from './faults.ts';
+import type { PodRules } from './pod.ts';
 import { runScenario } from './scenario.ts';
 
 const STEPS = 400;
-const SEEDS = 25;
+const SEEDS = 15;
 /** A rule that is switched off must be noticed within so many seeds. */
 const MUTATION_SEEDS = 100;
 
@@ -36,6 +37,21 @@ describe('simulated clusters of pods on JetStream', () => {
   test('a seed gives the same run again, so that what it found can be looked at', () => {
     assert.deepEqual(runScenario({ seed: 7, steps: STEPS }), runScenario({ seed: 7, steps: STEPS }));
   });
+
+  const podMutations: readonly (readonly [keyof PodRules, string])[] = [
+    ['endsOwnSession', 'a stopped process that goes on as if nothing was sends twice'],
+    ['provesSilence', 'a watch that was cut off makes living sessions look dead'],
+  ];
+  for (const [rule, title] of podMutations) {
+    test(`the simulator notices: ${title}`, () => {
+      const isNoticed = (seed: number): boolean =>
+        runScenario({ seed, steps: STEPS, podRules: { [rule]: false } }).violations.length > 0;
+      assert.ok(
+        Array.from({ length: MUTATION_SEEDS }, (_, index) => index + 1).some(isNoticed),
+        `runs without the rule '${rule}' went well`,
+      );
+    });
+  }
 
   const mutations: readonly (readonly [keyof OwnerRules, string, (readonly FaultName[])?])[] = [
     ['expectsLastSequence', 'appends that expect nothing let an old owner write'],

@@ -3,13 +3,14 @@ import { CALM, Cluster } from './cluster.ts';
 import { FAULT_NAMES, FAULTS, type FaultName, restart } from './faults.ts';
 import { Judge, type Verdict } from './judge.ts';
 import { newMessageIdOf } from './message-name.ts';
-import { SimulatedPod } from './pod.ts';
+import { ALL_POD_RULES, type PodRules, SimulatedPod } from './pod.ts';
 
 export interface Scenario {
   readonly seed: number;
   /** Faults and messages: a step is one of either, about 300 ms after the one before. */
   readonly steps: number;
   readonly rules?: Partial<OwnerRules>;
+  readonly podRules?: Partial<PodRules>;
   /** Streams may lose their last entries. */
   readonly powerLoss?: boolean;
   /** Only these faults; absent = all. */
@@ -35,7 +36,7 @@ const SETTLE_MS = 400_000;
 const CALM_AT_LEAST_MS = 100_000;
 
 /** A run of a simulated cluster that the seed determines: load and faults, then calm, then the verdict. */
-export function runScenario({ seed, steps, rules, powerLoss = false, only }: Scenario): Outcome {
+export function runScenario({ seed, steps, rules, podRules, powerLoss = false, only }: Scenario): Outcome {
   const judge = new Judge();
   const cluster = new Cluster(seed, judge);
   judge.nowMs = () => cluster.nowMs;
@@ -43,6 +44,7 @@ export function runScenario({ seed, steps, rules, powerLoss = false, only }: Sce
   const settings = {
     segments: SEGMENTS,
     rules: { ...ALL_RULES, ...rules },
+    podRules: { ...ALL_POD_RULES, ...podRules },
     maxUnjournalled: MAX_UNJOURNALLED,
     maxJournalBatches: MAX_JOURNAL_BATCHES,
   };
