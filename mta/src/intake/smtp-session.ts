@@ -1,6 +1,6 @@
 import { AuthExchange, type AuthStep } from './auth-exchange.ts';
 import { checkMessage } from './checked-message.ts';
-import { type Chunk, parseBdat } from './chunk-command.ts';
+import { ChunkPhase, parseBdat } from './chunk-phase.ts';
 import { ClientIdentity } from './client-identity.ts';
 import { CommandReader } from './command-reader.ts';
 import type { Rejection } from './contract.ts';
@@ -42,7 +42,7 @@ export class SmtpSession {
   #auth: AuthExchange | undefined;
   #transaction: Transaction | undefined;
   #inData = false;
-  #chunk: Chunk | undefined;
+  #chunk: ChunkPhase | undefined;
   #dataEndsByMs = 0;
   /** Id of the message that `accept` decides on, `''` = none. */
   #offeredId = '';
@@ -301,23 +301,18 @@ export class SmtpSession {
     if (!this.#transaction?.inChunks)
       this.#dataEndsByMs = this.#context.nowMs() + this.#context.limits.dataTotalTimeoutMs;
     if (refusal === undefined) this.#transaction?.beginChunk();
-    this.#chunk = { left: command.octets, octets: command.octets, last: command.last, refusal };
-    if (command.octets === 0) this.#endChunk(this.#chunk);
+    this.#chunk = new ChunkPhase(command, refusal);
+    if (this.#chunk.complete) this.#endChunk(this.#chunk);
   }
 
-  #receiveChunk(chunk: Chunk, octets: Buffer, from: number): number {
-    const end = Math.min(octets.length, from + chunk.left);
-    chunk.left -= end - from;
-    if (chunk.refusal === undefined) {
-      const part = end === octets.length ? octets : octets.subarray(0, end);
-      this.#transaction?.receive(part, from, this.#context.limits.maxMessageBytes);
-    }
-    if (chunk.left === 0) this.#endChunk(chunk);
+  #receiveChunk(chunk: ChunkPhase, received: Buffer, from: number): number {
+    const end = chunk.take(received, from, this.#transaction, this.#context.limits.maxMessageBytes);
+    if (chunk.complete) this.#endChunk(chunk);
     return end;
   }
 
   /** All octets of a BDAT are there. A chunk that is refused ends its transaction, so those behind it are refused too. */
-  #endChunk(chunk: Chunk): void {
+  #endChunk(chunk: ChunkPhase): void {
     this.#chunk = undefined;
     const transaction = this.#transaction;
     if (chunk.refusal !== undefined) return this.#refuse(chunk.refusal, 'Data', transaction?.sender);
