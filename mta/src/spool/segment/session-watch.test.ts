@@ -32,13 +32,14 @@ describe('the own session', () => {
 describe('the watch over other sessions', () => {
   test('a session is dead only when an own renewal sent 20 s after its last sign of life came back', () => {
     const watch = new SessionWatch();
+    watch.began(0);
     watch.revision({ session: 'a', renewals: 1 }, 1_000);
     watch.revision({ session: 'a', renewals: 2 }, 5_000);
     // Read again after a reconnect: no sign of life.
     watch.revision({ session: 'a', renewals: 2 }, 20_000);
-    assert.deepEqual(watch.echo(24_999), []);
+    assert.deepEqual(watch.echo(24_999, 24_999), []);
     assert.equal(watch.isSuspecting(24_999), true);
-    assert.deepEqual(watch.echo(25_000), ['a']);
+    assert.deepEqual(watch.echo(25_000, 25_000), ['a']);
     assert.equal(watch.isDead('a'), true);
     watch.revision({ session: 'a', renewals: 3 }, 26_000);
     assert.equal(watch.isDead('a'), true, 'death is final');
@@ -46,22 +47,38 @@ describe('the watch over other sessions', () => {
 
   test('a watch that is behind kills nobody: without the own renewal there is no proof of silence', () => {
     const watch = new SessionWatch();
+    watch.began(0);
     watch.revision({ session: 'a', renewals: 1 }, 0);
     // The process was stopped for a minute; its last renewal was sent before.
-    assert.deepEqual(watch.echo(4_000), []);
+    assert.deepEqual(watch.echo(4_000, 64_000), []);
     watch.revision({ session: 'a', renewals: 9 }, 64_000);
-    assert.deepEqual(watch.echo(65_000), []);
+    assert.deepEqual(watch.echo(65_000, 65_000), []);
     assert.equal(watch.isDead('a'), false);
+  });
+
+  test('a watch that begins anew proves nothing before it has given all last values', () => {
+    const watch = new SessionWatch();
+    watch.began(0);
+    watch.revision({ session: 'a', renewals: 1 }, 1_000);
+    watch.interrupted();
+    // Own values come first, by chance.
+    assert.deepEqual(watch.echo(40_000, 40_100), []);
+    watch.revision({ session: 'a', renewals: 10 }, 40_100);
+    watch.began(40_100);
+    assert.deepEqual(watch.echo(40_050, 40_200), []);
+    assert.deepEqual(watch.echo(60_099, 60_100), []);
+    assert.deepEqual(watch.echo(60_100, 60_101), ['a']);
   });
 
   test('a session that only a journal names dies like any other; one that says that it ends is dead at once', () => {
     const watch = new SessionWatch();
+    watch.began(0);
     watch.expect('a', 0);
     watch.revision({ session: 'b', renewals: 1 }, 0);
     assert.deepEqual(watch.living(), ['b']);
     watch.ended('b');
     assert.equal(watch.isDead('b'), true);
-    assert.deepEqual(watch.echo(20_000), ['a']);
+    assert.deepEqual(watch.echo(20_000, 20_000), ['a']);
   });
 });
 

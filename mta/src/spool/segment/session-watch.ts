@@ -2,6 +2,13 @@
 export const DEAD_AFTER_MS = 20_000;
 /** A session that is silent for so long is suspected: observers renew faster to know sooner. */
 const SUSPECT_AFTER_MS = 8_000;
+/** An own renewal that comes back later than this proves nothing: the bucket keeps {@link SESSION_HISTORY} revisions of a session, not all. */
+const MAX_ECHO_DELAY_MS = 10_000;
+/**
+ * Revisions of each session that the bucket must keep, so that none is replaced before a watch that is behind has read it:
+ * more than can be written in the longest delay, at one a second.
+ */
+export const SESSION_HISTORY = 64;
 /** A dead session is remembered so long: what it wrote may name it later. */
 const REMEMBER_DEAD_MS = 3_600_000;
 
@@ -24,12 +31,14 @@ interface Observed {
  *
  * What proves silence is the own renewal: when it comes back through the watch, everything stored before it was *sent* has been read.
  * So a session is dead when an own renewal, sent at least 20 s after the session's last revision was read, has come back. A watch that is
- * behind, a connection that is gone, a process that was stopped: none of them can make a living session look dead. Pure.
+ * behind, a connection that is gone, a process that was stopped: none of them can make a living session look dead. A watch that begins
+ * anew gives last values only, in no order that proves anything: renewals count that were sent after it gave them all. Pure.
  *
- * Example: `watch.revision({ session, renewals }, nowMs); watch.echo(sentAtMs); if (watch.isDead(owner)) adopt();`
+ * Example: `watch.revision({ session, renewals }, nowMs); watch.echo(sentAtMs, nowMs); if (watch.isDead(owner)) adopt();`
  */
 export class SessionWatch {
   readonly #sessions = new Map<string, Observed>();
+  #beganAtMs = Number.POSITIVE_INFINITY;
 
   /** The watch delivered a revision of another session. `true` = a session that was not known. */
   revision({ session, renewals }: SessionRevision, nowMs: number): boolean {
@@ -57,8 +66,19 @@ export class SessionWatch {
     if (observed !== undefined) observed.dead = true;
   }
 
+  /** The watch began, also after an interruption, and has given the last value of every session. */
+  began(nowMs: number): void {
+    this.#beganAtMs = nowMs;
+  }
+
+  /** The watch was interrupted: nothing is proven until it began again. */
+  interrupted(): void {
+    this.#beganAtMs = Number.POSITIVE_INFINITY;
+  }
+
   /** An own renewal came back through the watch. Returns the sessions that are dead since. */
-  echo(sentAtMs: number): readonly string[] {
+  echo(sentAtMs: number, nowMs: number): readonly string[] {
+    if (sentAtMs < this.#beganAtMs || nowMs - sentAtMs > MAX_ECHO_DELAY_MS) return [];
     const died: string[] = [];
     for (const [session, observed] of this.#sessions) {
       const silentMs = sentAtMs - observed.seenAtMs;

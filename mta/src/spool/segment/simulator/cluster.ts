@@ -51,6 +51,14 @@ export const CALM: NetworkTroubles = {
   staleMs: 0,
 };
 
+interface Watcher {
+  readonly client: NetworkClient;
+  readonly receive: (value: SessionValue) => void;
+  /** All last values were given, and nothing was missed since. */
+  readonly began: () => void;
+  isCut: boolean;
+}
+
 /** What a server that has no quorum says. */
 export const NO_ANSWER = Symbol('no answer');
 
@@ -72,7 +80,7 @@ export class Cluster {
   readonly deaf = new Set<string>();
   /** Messages that end whoever sends them. */
   readonly poison = new Set<string>();
-  readonly #watchers = new Map<string, { client: NetworkClient; receive: (value: SessionValue) => void }>();
+  readonly #watchers = new Map<string, Watcher>();
   readonly #sessions = new Map<string, SessionValue>();
 
   constructor(seed: number, judge: Judge) {
@@ -132,9 +140,9 @@ export class Cluster {
     return this.random.chance(this.troubles.stale) ? this.random.between(0, this.troubles.staleMs) : 0;
   }
 
-  watch(client: NetworkClient, receive: (value: SessionValue) => void): void {
-    this.#watchers.set(client.name, { client, receive });
-    for (const value of this.#sessions.values()) this.#tell(client, receive, value);
+  watch(client: NetworkClient, receive: (value: SessionValue) => void, began: () => void): void {
+    this.#watchers.set(client.name, { client, receive, began, isCut: true });
+    this.reconnected(client);
   }
 
   unwatch(name: string): void {
@@ -145,24 +153,35 @@ export class Cluster {
     const before = this.#sessions.get(value.session);
     if (before !== undefined && before.renewals >= value.renewals) return;
     this.#sessions.set(value.session, value);
-    for (const { client, receive } of this.#watchers.values()) this.#tell(client, receive, value);
+    for (const watcher of this.#watchers.values()) {
+      const { client, receive } = watcher;
+      if (!this.#hears(client)) watcher.isCut = true;
+      if (!watcher.isCut) this.#tell(watcher, () => receive(value));
+    }
   }
 
-  /** The watches of clients that were cut off are told what they missed. */
+  /** A watch that was cut off begins anew: with the last value of each session. */
   reconnected(client: NetworkClient): void {
     const watcher = this.#watchers.get(client.name);
-    if (watcher === undefined) return;
-    for (const value of this.#sessions.values()) this.#tell(client, watcher.receive, value);
+    if (watcher === undefined || !this.#hears(client)) return;
+    watcher.isCut = false;
+    for (const value of this.#sessions.values()) this.#tell(watcher, () => watcher.receive(value));
+    this.#tell(watcher, watcher.began);
   }
 
-  #tell(client: NetworkClient, receive: (value: SessionValue) => void, value: SessionValue): void {
-    if (!this.isReachable(client.name) || this.deaf.has(client.name)) return;
+  #hears({ name }: NetworkClient): boolean {
+    return this.isReachable(name) && !this.deaf.has(name);
+  }
+
+  /** In order, as on one connection: the same delay for all keeps it. */
+  #tell(watcher: Watcher, receive: () => void): void {
+    const { client } = watcher;
     const { session } = client;
-    // One watch is one connection: in order. The same delay for all keeps it.
     this.agenda.after(5, () => {
-      if (!this.isReachable(client.name)) return;
+      if (!this.#hears(client)) watcher.isCut = true;
+      if (watcher.isCut) return;
       client.run(() => {
-        if (client.session === session) receive(value);
+        if (client.session === session) receive();
       });
     });
   }

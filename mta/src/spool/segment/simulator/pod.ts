@@ -258,14 +258,18 @@ export class SimulatedPod implements NetworkClient {
     this.#renewals = 0;
     this.#renewAtMs = 0;
     this.#echoed = false;
-    this.cluster.watch(this, (value) => this.#session(value));
+    this.cluster.watch(
+      this,
+      (value) => this.#session(value),
+      () => this.#watch.began(this.cluster.nowMs),
+    );
   }
 
   #session(value: SessionValue): void {
     const { nowMs } = this.cluster;
     if (value.session === this.session) {
       this.#echoed = true;
-      for (const dead of this.#watch.echo(value.sentAtMs)) this.#plan.gone(dead);
+      for (const dead of this.#watch.echo(value.sentAtMs, nowMs)) this.#plan.gone(dead);
       return;
     }
     this.#watch.revision(value, nowMs);
@@ -286,7 +290,7 @@ export class SimulatedPod implements NetworkClient {
     }
     if (nowMs >= this.#renewAtMs) this.#renew(nowMs);
     if (!this.settings.podRules.provesSilence)
-      for (const dead of this.#watch.echo(nowMs)) this.#plan.gone(dead);
+      for (const dead of this.#watch.echo(nowMs, nowMs)) this.#plan.gone(dead);
     if (this.draining) {
       if ([...this.owners.values()].every(({ isSettled }) => isSettled)) this.#end();
     } else if (this.#echoed && this.standing === 'valid') {
