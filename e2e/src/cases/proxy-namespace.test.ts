@@ -11,14 +11,16 @@ import { startProxyProcess } from '../harness/proxy-process.ts';
 import { onePolicy } from '../harness/resources.ts';
 import { resource, startSluice } from '../harness/sluice-process.ts';
 import { startProgram } from '../harness/started-program.ts';
+import { until } from '../harness/until.ts';
 
 // Addresses of documentation (RFC 5737, RFC 3849) in networks that exist for the time of a test only.
 
 const MAIN = fileURLToPath(import.meta.resolve('@sluice/mta/main'));
 const DANTE = '/usr/sbin/danted';
 const NFT = '/usr/sbin/nft';
+const HAPROXY = '/usr/sbin/haproxy';
 const GUIDE = 'egress-proxies.md';
-const MESSAGES = 4_000;
+const MESSAGES = 2_000;
 const DOMAIN = 'a.example';
 const HOST = '198.51.100.25';
 /** Weights 3 and 1 in every pool of the guide. */
@@ -93,6 +95,18 @@ function assertShares(seen: ReadonlyMap<string, number>, addresses: readonly str
   assert.ok(Math.abs(share - SHARE_OF_FIRST) < TOLERANCE, `the first address carried ${share} of the mail`);
 }
 
+function pool(egress: object, addresses: readonly string[]): unknown {
+  return resource('EgressPool', 'main', {
+    egress,
+    sources: addresses.map((address, index) => ({
+      name: `ip-${index + 1}`,
+      address,
+      ehlo: `out${index + 1}.esp.example`,
+      weight: index === 0 ? 3 : 1,
+    })),
+  });
+}
+
 function documentsOf(text: string | undefined): readonly unknown[] {
   return parseAllDocuments(text ?? '').map((document) => document.toJS());
 }
@@ -147,6 +161,37 @@ test('through the dante of the guide receivers see the address that each endpoin
   assertShares(seen, ['192.0.2.10', '192.0.2.11']);
 });
 
+test('IPv6 through the HAProxy of the guide: receivers see the addresses of the pool, in their weights', {
+  skip: skipWithout('IPv6 through a real HAProxy', HAPROXY),
+  timeout: 120_000,
+}, async (context) => {
+  const network = await namespace(context);
+  const target = '2001:db8:1::25';
+  const addresses = ['2001:db8::10', '2001:db8::11'];
+  for (const address of [...addresses, target]) network.run(`ip address add ${address}/128 dev lo nodad`);
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-haproxy-'));
+  context.after(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'haproxy.cfg');
+  const words = { '10.0.0.5:2525': '[::1]:2525', '10.0.0.0/8': '::1', '192.0.2.0/28': '2001:db8::/64' };
+  writeFileSync(file, withWords(guideBlocks(GUIDE).get('haproxy.cfg') ?? '', words));
+  const haproxy = startProgram([...network.prefix, HAPROXY, '-db', '-f', file]);
+  context.after(() => haproxy.kill('SIGKILL'));
+  await until(
+    'HAProxy listens',
+    () => network.run('ss -Hltn sport = 2525'),
+    (sockets) => sockets !== '',
+    10_000,
+  );
+  const egress = { type: 'HAProxy', haproxy: { endpoint: { host: '::1', port: 2525 } } };
+  const seen = await messagesBySource(context, {
+    mta: network,
+    host: network,
+    address: target,
+    pools: [pool(egress, addresses)],
+  });
+  assertShares(seen, addresses);
+});
+
 for (const [family, target, route, addresses] of [
   ['IPv4', HOST, '192.0.2.0/28', ['192.0.2.10', '192.0.2.11']],
   ['IPv6', '2001:db8:1::25', '2001:db8::/64', ['2001:db8::10', '2001:db8::11']],
@@ -169,17 +214,7 @@ for (const [family, target, route, addresses] of [
       mta: network,
       host: network,
       address: target,
-      pools: [
-        resource('EgressPool', 'main', {
-          egress: { type: 'SOCKS5', socks5: { endpoint, dialect: 'BindConnect' } },
-          sources: addresses.map((address, index) => ({
-            name: `ip-${index + 1}`,
-            address,
-            ehlo: `out${index + 1}.esp.example`,
-            weight: index === 0 ? 3 : 1,
-          })),
-        }),
-      ],
+      pools: [pool({ type: 'SOCKS5', socks5: { endpoint, dialect: 'BindConnect' } }, addresses)],
     });
     assertShares(seen, addresses);
   });
