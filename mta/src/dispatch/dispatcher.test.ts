@@ -153,6 +153,19 @@ test("mail that falls to a backup host at another provider keeps that provider's
   assert.ok(performance.now() - beganMs > 1_000, 'the rate of the Group of the host was kept');
 });
 
+test('a session that was busy when another lane asked for its slot gives it up as soon as it idles, not after the idle time-out', async (context) => {
+  const slow = await hostFor(context, { finalDotMs: 200 });
+  const other = await hostFor(context);
+  const pod = podFor(context, {
+    config: configOf(ONE_SOURCE, { limits: [{ name: 'source', per: ['Source'], connections: 1 }] }),
+    routes: [routeTo('a.example', slow), routeTo('b.example', other)],
+  });
+  await pod.send(['x@a.example']);
+  await until('it is being sent', () => slow.mails === 1);
+  await pod.send(['y@b.example']);
+  await until('the other lane has its turn', () => pod.told('delivered').length === 2, 3_000);
+});
+
 test('all of a site is down: one message is charged with the attempt, the other 29 keep theirs', async (context) => {
   const down = await new MailHost().listen();
   await down.close();

@@ -196,7 +196,12 @@ export class LaneDriver {
 
   /** Others wait for one of its slots, and it has had it for its quantum. */
   #quantumOver(session: CarryingSession): boolean {
-    if (!this.#host.anySlotWanted() || !session.pastQuantum(this.#host.context.clock.nowMs())) return false;
+    return this.#isWanted(session) && session.pastQuantum(this.#host.context.clock.nowMs());
+  }
+
+  /** Others wait for one of its slots. */
+  #isWanted(session: CarryingSession): boolean {
+    if (!this.#host.anySlotWanted()) return false;
     return session.holds((keyId) => {
       const wanted = this.#host.slotWanted(keyId);
       return wanted === 'elsewhere' || (wanted === 'here' && !this.#waitsAlone(session.laneSource, keyId));
@@ -211,7 +216,8 @@ export class LaneDriver {
   }
 
   #park(session: CarryingSession): void {
-    if (session.exhausted || this.#stopped) {
+    // Who waits may have said so while it was busy: what has nothing to carry keeps no slot from others.
+    if (session.exhausted || this.#stopped || this.#isWanted(session)) {
       this.#end(session);
       return;
     }
