@@ -54,6 +54,8 @@ export const CALM: NetworkTroubles = {
 interface Watcher {
   readonly client: NetworkClient;
   readonly receive: (value: SessionValue) => void;
+  /** It begins anew. */
+  readonly interrupted: () => void;
   /** All last values were given, and nothing was missed since. */
   readonly began: () => void;
   isCut: boolean;
@@ -140,8 +142,8 @@ export class Cluster {
     return this.random.chance(this.troubles.stale) ? this.random.between(0, this.troubles.staleMs) : 0;
   }
 
-  watch(client: NetworkClient, receive: (value: SessionValue) => void, began: () => void): void {
-    this.#watchers.set(client.name, { client, receive, began, isCut: true });
+  watch(client: NetworkClient, watcher: Omit<Watcher, 'client' | 'isCut'>): void {
+    this.#watchers.set(client.name, { client, ...watcher, isCut: true });
     this.reconnected(client);
   }
 
@@ -165,6 +167,7 @@ export class Cluster {
     const watcher = this.#watchers.get(client.name);
     if (watcher === undefined || !this.#hears(client)) return;
     watcher.isCut = false;
+    this.#tell(watcher, watcher.interrupted);
     for (const value of this.#sessions.values()) this.#tell(watcher, () => watcher.receive(value));
     this.#tell(watcher, watcher.began);
   }

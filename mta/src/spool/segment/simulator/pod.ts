@@ -258,11 +258,11 @@ export class SimulatedPod implements NetworkClient {
     this.#renewals = 0;
     this.#renewAtMs = 0;
     this.#echoed = false;
-    this.cluster.watch(
-      this,
-      (value) => this.#session(value),
-      () => this.#watch.began(this.cluster.nowMs),
-    );
+    this.cluster.watch(this, {
+      interrupted: () => this.#watch.interrupted(),
+      receive: (value) => this.#session(value),
+      began: () => this.#watch.began(this.cluster.nowMs),
+    });
   }
 
   #session(value: SessionValue): void {
