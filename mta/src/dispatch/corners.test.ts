@@ -26,6 +26,30 @@ describe('corners', { concurrency: 12 }, () => {
   }
 });
 
+test('an event says how a message was protected, and whether the certificate was good', async (context) => {
+  for (const trust of [true, false]) {
+    const corner: Corner = {
+      phase: '',
+      what: '',
+      plan: { extensions: ['STARTTLS'], troubles: [] },
+      setup: { level: 'Encrypt', trust },
+      expected: { message: 'delivered', host: 'stays', session: 'goes on', lane: 'goes on' },
+    };
+    const host = await new CornerHost(corner.plan).listen();
+    // The name that the certificate is for.
+    const pod = podFor(corner, [host], 'localhost');
+    context.after(async () => {
+      await pod.dispatcher.drain(0);
+      await host.close();
+    });
+    await pod.send(['a@a.example']);
+    await until('it is delivered', () => pod.told('delivered').length === 1);
+    const { protocol, cipher, ...rest } = pod.outcomes[0]?.place.tls ?? {};
+    assert.deepEqual({ protocol, ...rest }, { protocol: 'TLSv1.3', verified: trust, resumed: false });
+    assert.match(cipher ?? '', /^TLS_/);
+  }
+});
+
 test('the documentation says what a failure really does (UPDATE_GOLDEN=1 writes it)', () => {
   const page = readFileSync(PAGE, 'utf8');
   assert.match(page, TABLE);
@@ -101,7 +125,7 @@ function outcomeOf(pod: TestPod, recipient: number): string {
   return `${report.kind === 'bounced' ? 'permanent' : 'transient'} ${code} ${enhanced}`;
 }
 
-function podFor({ setup = {} }: Corner, hosts: readonly CornerHost[]): TestPod {
+function podFor({ setup = {} }: Corner, hosts: readonly CornerHost[], certified?: string): TestPod {
   const openSession = createOpenSession({ nowMs: () => performance.now() });
   const layer = {
     session: {
@@ -121,7 +145,11 @@ function podFor({ setup = {} }: Corner, hosts: readonly CornerHost[]): TestPod {
       },
     ],
     openSession: (options) =>
-      openSession(setup.trust === true ? { ...options, tls: { ...options.tls, ca: [CORNER_CA] } } : options),
+      openSession({
+        ...options,
+        hostName: certified ?? options.hostName,
+        tls: setup.trust === true ? { ...options.tls, ca: [CORNER_CA] } : options.tls,
+      }),
     ...(setup.dial === undefined ? {} : { dial: troubledDial(setup.dial, hosts) }),
   });
 }
