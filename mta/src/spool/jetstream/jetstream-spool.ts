@@ -5,7 +5,7 @@ import type { Envelope, MessageBody } from '../envelope.ts';
 import { newMessageId } from '../message-id.ts';
 import type { JetStreamSpoolOptions } from '../open-jetstream-spool.ts';
 import { placeOf, SEGMENTS } from '../segment/place.ts';
-import { MAX_JOURNAL_BATCHES } from '../segment/segment-owner.ts';
+import { MAX_JOURNAL_BATCHES } from '../segment/journal-shortener.ts';
 import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from '../spool.ts';
 import { connectNats, watchConnection } from './connection.ts';
 import { Layout } from './layout.ts';

@@ -36,3 +36,8 @@ export function placeOf(number: number): {
   const rest = store === 'defer' ? number - STORE_FACTOR : number;
   return { segment: Math.floor(rest / SEQUENCE_RANGE), store, sequence: rest % SEQUENCE_RANGE };
 }
+
+/** A key for a recipient group of a message that lies there. */
+export function groupKey({ store, sequence, id }: Place, group: number): string {
+  return `${store} ${sequence} ${id} ${group}`;
+}

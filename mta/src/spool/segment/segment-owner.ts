@@ -1,4 +1,7 @@
+import { FormerOwners } from './former-owners.ts';
+import { HandoverTeller } from './handover-teller.ts';
 import type { InFlight, JournalRecord } from './journal-record.ts';
+import { JournalShortener, MAX_JOURNAL_BATCHES } from './journal-shortener.ts';
 import { JournalWriter } from './journal-writer.ts';
 import {
   ALL_RULES,
@@ -8,21 +11,14 @@ import {
   type OwnerRules,
   type StoredItem,
 } from './owner-command.ts';
-import type { Place, Store } from './place.ts';
+import { groupKey, type Place, type Store } from './place.ts';
 import { PurgeFloor, purgePoint } from './purge-floor.ts';
 import { type LiveGroups, SegmentState } from './segment-state.ts';
+import { ASK_AGAIN_AFTER_MS, POLL_EVERY_MS, StoreReplay } from './store-replay.ts';
 
 /** Late publishes on old epochs are looked for this often, milliseconds (DESIGN §5, step 7). */
 export const SWEEP_EVERY_MS = 10_000;
-/** A command without an answer is given again after so long, milliseconds. */
-export const ASK_AGAIN_AFTER_MS = 5_000;
-const POLL_EVERY_MS = 200;
 const PURGE_EVERY_MS = 1_000;
-const HANDOVER_EVERY_MS = 500;
-/** Batches that a journal may have before its oldest ones are said again and purged. */
-export const MAX_JOURNAL_BATCHES = 512;
-/** Old batches that one append restates: more than one, so that the journal becomes shorter. */
-const RESTATED_BATCHES = 4;
 
 /** Where a segment is in the hands of this process. */
 export type OwnerPhase =
@@ -54,25 +50,6 @@ export interface OwnerSurroundings {
   readonly rules?: OwnerRules;
 }
 
-/** An owner that released the segment and still ends transactions. */
-interface FormerOwner {
-  after: number;
-  readonly session: string;
-  /** The subject was asked after the owner's death: what it has not by then never comes. */
-  askedAfterDeath: boolean;
-  /** What will be offered once `settled` is durable. */
-  settling: readonly InFlight[] | undefined;
-}
-
-interface Reading {
-  after: number;
-  done: boolean;
-  askedAtMs: number;
-  /** An answer is awaited. */
-  asked: boolean;
-  markedAtMs: number;
-}
-
 /**
  * One segment in the hands of one process: adopts it, keeps its journal, says what is to be sent, purges what is over, gives it up.
  * Pure: events in, commands out; time is handed in; one instance per segment and process, for as long as its session lasts.
@@ -86,7 +63,9 @@ export class SegmentOwner {
   #phase: OwnerPhase = 'idle';
   #state = new SegmentState();
   #writer: JournalWriter;
-  #reading: Record<Store, Reading> = { spool: newReading(), defer: newReading() };
+  #replay: StoreReplay | undefined;
+  #former: FormerOwners;
+  #shortener: JournalShortener;
   readonly #floor = new PurgeFloor();
   /** Epochs of this process since it adopted the segment: their messages are known. */
   readonly #ownEpochs = new Set<number>();
@@ -97,20 +76,10 @@ export class SegmentOwner {
   #sweptTo = 0;
   #sweepAtMs = 0;
   #purgeAtMs = 0;
-  #pollAtMs = 0;
   #askedAtMs = 0;
-  #toldAtMs = 0;
   readonly #purgedTo: Record<Store, number> = { spool: 0, defer: 0 };
-  #journalFrom = 1;
-  #journalBatches = 0;
-  #oldest: readonly JournalEntry[] = [];
-  #restating: readonly JournalEntry[] = [];
-  #restateAtMost = RESTATED_BATCHES;
-  readonly #former = new Map<number, FormerOwner>();
-  /** Groups whose outcome came from a former owner: the queue does not have them yet. */
-  readonly #inherited = new Set<string>();
   /** What is told on the own hand-over subject; exists once the segment is given up. */
-  #handover: JournalWriter | undefined;
+  #handover: HandoverTeller | undefined;
   readonly #tailsToCheck = new Set<Store>();
   #fenceNumber = 0;
   #refenced = false;
@@ -122,6 +91,8 @@ export class SegmentOwner {
     this.#surroundings = surroundings;
     this.#rules = surroundings.rules ?? ALL_RULES;
     this.#writer = new JournalWriter(surroundings.session, surroundings.nextNumber);
+    this.#former = new FormerOwners(this.#state, surroundings.isDead);
+    this.#shortener = this.#newShortener();
   }
 
   get phase(): OwnerPhase {
@@ -147,7 +118,7 @@ export class SegmentOwner {
 
   /** Given up, and everything that was open has been told: the process may end. */
   get isSettled(): boolean {
-    const open = this.#open.size + (this.#handover?.unjournalled ?? 0);
+    const open = this.#open.size + (this.#handover?.untold ?? 0);
     return this.#phase === 'idle' || (this.#phase === 'released' && open === 0);
   }
 
@@ -198,7 +169,7 @@ export class SegmentOwner {
     if (place === undefined || live === undefined || live.held) return 'no';
     if (live.awaited && this.#rules.awaitsHandover) return 'no';
     const { uncleanEnds } = live;
-    this.#open.set(openKey(handle, group), { place: handle, group });
+    this.#open.set(groupKey(handle, group), { place: handle, group });
     const starting = live.uncleanEnds > 0 ? { place: handle, group } : undefined;
     this.#add({ kind: 'inflight', place, group, uncleanEnds }, starting);
     return live.uncleanEnds > 0 ? 'later' : 'go';
@@ -206,7 +177,7 @@ export class SegmentOwner {
 
   /** A transaction ended. Its outcome is durable when `recorded` counts it; without one it did not happen. */
   record(handle: Place, outcome: Extract<JournalRecord, { kind: 'done' | 'deferred' }>): void {
-    this.#open.delete(openKey(handle, outcome.group));
+    this.#open.delete(groupKey(handle, outcome.group));
     const place = this.#state.current(handle) ?? handle;
     const record = { ...outcome, place };
     if (this.#handover !== undefined) this.#handover.add(record);
@@ -288,18 +259,17 @@ export class SegmentOwner {
         this.#purgedTo[event.store] = Math.max(this.#purgedTo[event.store], event.upTo);
         return;
       case 'oldest':
-        if (event.from === this.#journalFrom && this.#restating.length === 0) this.#oldest = event.entries;
-        return;
+        return this.#shortener.oldest(event.from, event.entries);
       case 'journal-purged':
-        this.#journalFrom = Math.max(this.#journalFrom, event.upTo + 1);
         return;
       case 'handover':
-        return this.#handoverEntries(event.epoch, event.after, event.entries);
-      case 'handover-appended':
-        if (this.#handover?.underWay?.number === event.number) this.#handoverAppended(event.sequence);
+        if (!this.isOwned) return;
+        for (const record of this.#former.read(event.epoch, event.after, event.entries)) this.#add(record);
         return;
+      case 'handover-appended':
+        return this.#emitAll(this.#handover?.appended(event.number, event.sequence));
       case 'handover-failed':
-        return this.#handoverFailed(event.number, event.entries);
+        return this.#emitAll(this.#handover?.failed(event.number, event.entries));
       case 'reconnected':
         if (this.#phase === 'live') this.#refence(nowMs);
         // What was read may have been rolled back meanwhile.
@@ -323,7 +293,9 @@ export class SegmentOwner {
   #reset(): void {
     this.#state = new SegmentState();
     this.#writer = new JournalWriter(this.#surroundings.session, this.#surroundings.nextNumber);
-    this.#reading = { spool: newReading(), defer: newReading() };
+    this.#replay = undefined;
+    this.#former = new FormerOwners(this.#state, this.#surroundings.isDead);
+    this.#shortener = this.#newShortener();
     this.#floor.clear();
     this.#ownEpochs.clear();
     this.#open.clear();
@@ -331,12 +303,6 @@ export class SegmentOwner {
     this.#sweptTo = 0;
     this.#purgedTo.spool = 0;
     this.#purgedTo.defer = 0;
-    this.#journalFrom = 1;
-    this.#journalBatches = 0;
-    this.#oldest = [];
-    this.#restating = [];
-    this.#former.clear();
-    this.#inherited.clear();
     this.#handover = undefined;
     this.#tailsToCheck.clear();
     this.#fenceNumber = 0;
@@ -361,8 +327,7 @@ export class SegmentOwner {
       if (entries.length === 0 && this.#refused) return;
       this.#refused = false;
       for (const { sequence, batch } of entries) this.#state.apply(sequence, batch);
-      if (this.#journalBatches === 0) this.#journalFrom = entries[0]?.sequence ?? 1;
-      this.#journalBatches += entries.length;
+      this.#shortener.read(entries);
       this.#decide(nowMs);
     } else if (this.#writer.isUnclear) {
       const found = this.#writer.resolve(entries);
@@ -398,16 +363,8 @@ export class SegmentOwner {
     this.#writer = writer;
     this.#ownEpochs.add(epoch);
     this.#phase = 'replaying';
-    for (const store of ['spool', 'defer'] as const) {
-      this.#mark(store, nowMs);
-      this.#ask(store, nowMs);
-    }
-  }
-
-  /** A marker has no answer: one that does not come up in time was lost, or the store was full. */
-  #mark(store: Store, nowMs: number): void {
-    this.#reading[store].markedAtMs = nowMs;
-    this.#emit({ kind: 'publish-marker', store, epoch: this.epoch });
+    this.#replay = new StoreReplay(epoch, this.#surroundings.session);
+    this.#emitAll(this.#replay.begin(nowMs));
   }
 
   #append(): void {
@@ -422,7 +379,7 @@ export class SegmentOwner {
     if (accepted === undefined) return;
     const { batch, added } = accepted;
     this.#state.apply(sequence, batch);
-    this.#journalBatches++;
+    this.#shortener.appended();
     if (this.#phase === 'fencing') {
       this.#own(sequence, nowMs);
       return;
@@ -439,7 +396,7 @@ export class SegmentOwner {
       if (this.#tailsToCheck.size === 0 && this.#phase === 'refencing') this.#live();
     }
     this.#durable(batch.records.slice(batch.records.length - added), added);
-    if (this.#restating.length > 0) this.#purgeRestated();
+    this.#emitAll(this.#shortener.purge());
     if (batch.records.at(-1)?.kind === 'released') this.#gaveUp();
   }
 
@@ -449,16 +406,17 @@ export class SegmentOwner {
     for (const starting of this.#starting.slice(0, added)) {
       // The server has just taken a batch of this owner: it may start, unless it is giving up.
       if (starting === undefined || this.#handover !== undefined) continue;
-      if (this.#open.has(openKey(starting.place, starting.group)))
+      if (this.#open.has(groupKey(starting.place, starting.group)))
         this.#emit({ kind: 'started', ...starting });
     }
     this.#starting = this.#starting.slice(added);
     for (const record of records) {
       if (record.kind === 'moved') this.#floor.end('defer', record.place.id);
-      else if (record.kind === 'settled') this.#settled(record.epoch);
+      else if (record.kind === 'settled')
+        for (const group of this.#former.settled(record.epoch)) this.#offerGroup(group);
       else if (record.kind === 'done' || record.kind === 'deferred') {
-        if (!this.#inherited.delete(openKey(record.place, record.group))) outcomes++;
-        else this.#offerGroup(record);
+        if (this.#former.tookOver(record)) this.#offerGroup(record);
+        else outcomes++;
       }
     }
     if (outcomes > 0) this.#emit({ kind: 'recorded', outcomes });
@@ -492,37 +450,21 @@ export class SegmentOwner {
     this.#askJournal(nowMs);
   }
 
-  #ask(store: Store, nowMs: number): void {
-    const reading = this.#reading[store];
-    reading.asked = true;
-    reading.askedAtMs = nowMs;
-    this.#emit({ kind: 'read-store', store, after: reading.after });
-  }
-
   #read(store: Store, after: number, items: readonly StoredItem[], nowMs: number): void {
-    const reading = this.#reading[store];
-    if (this.#phase !== 'replaying' || reading.done || after !== reading.after) return;
-    reading.asked = false;
-    for (const item of items) {
-      reading.after = item.sequence;
-      const place: Place = { store, sequence: item.sequence, id: item.id };
-      if (item.groups > 0) this.#offer(place, this.#state.seen(place, item.groups));
-      else {
-        this.#state.sawTail(place);
-        if (item.epoch !== this.epoch || item.id !== this.#surroundings.session) continue;
-        this.#readTo(store, item.sequence);
-        break;
-      }
+    const replay = this.#replay;
+    if (this.#phase !== 'replaying' || replay === undefined) return;
+    const taken = replay.read(store, after, items);
+    for (const { sequence, id, groups } of taken) {
+      const place: Place = { store, sequence, id };
+      if (groups > 0) this.#offer(place, this.#state.seen(place, groups));
+      else this.#state.sawTail(place);
     }
-    if (!reading.done && items.length === 0 && !this.#rules.awaitsMarkers) this.#readTo(store, reading.after);
-    if (!reading.done && items.length > 0) this.#ask(store, nowMs);
-  }
-
-  #readTo(store: Store, sequence: number): void {
-    this.#reading[store].done = true;
-    if (store === 'spool') this.#sweptTo = sequence;
-    if (!this.#reading.spool.done || !this.#reading.defer.done) return;
+    if (items.length === 0 && !this.#rules.awaitsMarkers) replay.giveUp(store);
+    if (taken.length > 0) this.#emitAll(replay.more(store, nowMs));
+    if (!replay.isDone) return;
+    this.#sweptTo = replay.readTo('spool');
     for (const { place, live } of this.#state.endReplay().revived) this.#offer(place, live);
+    this.#replay = undefined;
     this.#live();
   }
 
@@ -569,7 +511,8 @@ export class SegmentOwner {
   }
 
   #copied(place: Place, toSequence: number): void {
-    if (!this.#floor.isPending('defer', place.id) || !this.isOwned) return;
+    if (!this.#floor.isPending('defer', place.id)) return;
+    if (this.#phase !== 'live' && this.#phase !== 'refencing') return;
     if (this.#state.current(place)?.sequence !== place.sequence) {
       this.#floor.end('defer', place.id);
       return;
@@ -599,15 +542,15 @@ export class SegmentOwner {
       this.#phase = 'releasing';
       // What only waits for its record to be durable does not start any more.
       for (const starting of this.#starting)
-        if (starting !== undefined) this.#open.delete(openKey(starting.place, starting.group));
+        if (starting !== undefined) this.#open.delete(groupKey(starting.place, starting.group));
       const inflight = [...this.#open.values()].map(({ place, group }) => ({
         place: this.#state.current(place) ?? place,
         group,
       }));
       this.#add({ kind: 'released', inflight });
       // From now on outcomes are told on the hand-over subject.
-      this.#handover = new JournalWriter(this.#surroundings.session, this.#surroundings.nextNumber);
-      this.#handover.epoch = this.epoch;
+      const { session, nextNumber } = this.#surroundings;
+      this.#handover = new HandoverTeller(session, this.epoch, nextNumber);
       this.#tick(nowMs);
     }
   }
@@ -624,8 +567,8 @@ export class SegmentOwner {
       if (phase === 'reading' || this.#writer.isUnclear) this.#askJournal(nowMs);
       if (this.#tailsToCheck.size > 0) this.#askTails(nowMs);
     }
-    if (phase === 'replaying') this.#pollStores(nowMs);
-    if (phase === 'replaying' || phase === 'live') this.#pollFormerOwners(nowMs);
+    if (phase === 'replaying') this.#emitAll(this.#replay?.poll(nowMs));
+    if (phase === 'replaying' || phase === 'live') this.#emitAll(this.#former.poll(nowMs));
     if (phase !== 'live') return;
     this.#floor.expire(nowMs);
     if (this.#rules.sweeps && nowMs >= this.#sweepAtMs) {
@@ -636,7 +579,7 @@ export class SegmentOwner {
     this.#purgeAtMs = nowMs + PURGE_EVERY_MS;
     this.#purge('spool');
     this.#purge('defer');
-    this.#askOldest();
+    this.#emitAll(this.#shortener.ask());
   }
 
   #askTails(nowMs: number): void {
@@ -644,15 +587,6 @@ export class SegmentOwner {
     for (const store of this.#tailsToCheck) {
       const place = this.#state.tail(store);
       if (place !== undefined) this.#emit({ kind: 'check-tail', place });
-    }
-  }
-
-  #pollStores(nowMs: number): void {
-    for (const store of ['spool', 'defer'] as const) {
-      const { done, asked, askedAtMs } = this.#reading[store];
-      if (done || nowMs < askedAtMs + (asked ? ASK_AGAIN_AFTER_MS : POLL_EVERY_MS)) continue;
-      if (this.#reading[store].markedAtMs + ASK_AGAIN_AFTER_MS <= nowMs) this.#mark(store, nowMs);
-      this.#ask(store, nowMs);
     }
   }
 
@@ -679,118 +613,22 @@ export class SegmentOwner {
     }
     if (this.isOwned && this.#releaseWanted) this.#release(nowMs);
     if (this.isOwned || this.#phase === 'releasing') this.#flushJournal(nowMs);
-    if (this.#phase !== 'released') return;
-    const handover = this.#handover;
-    if (handover === undefined) return;
-    const isLost = !handover.isIdle && this.#toldAtMs + 2 * ASK_AGAIN_AFTER_MS <= nowMs;
-    const batch = isLost ? handover.underWay : handover.next(nowMs);
-    if (batch === undefined) return;
-    this.#toldAtMs = nowMs;
-    this.#emit({ kind: 'append-handover', expected: handover.lastSequence, batch });
+    if (this.#phase === 'released') this.#emitAll(this.#handover?.tell(nowMs));
   }
 
   #flushJournal(nowMs: number): void {
     if (!this.#writer.isIdle) return;
-    const restated: JournalRecord[] = [];
-    for (const entry of this.#phase === 'live' ? this.#oldest.slice(0, this.#restateAtMost) : []) {
-      if (entry.sequence >= this.#writer.lastSequence) break;
-      const again = this.#state.restate(entry.sequence, entry.batch, this.#purgedTo.spool);
-      if (again === undefined) break;
-      restated.push(...again);
-      this.#restating = [...this.#restating, entry];
-    }
-    this.#oldest = [];
-    if (restated.length === 0 && this.#restating.length > 0) this.#purgeRestated();
+    const restated =
+      this.#phase === 'live' ? this.#shortener.restate(this.#writer.lastSequence, this.#purgedTo.spool) : [];
+    if (restated.length === 0) this.#emitAll(this.#shortener.purge());
     this.#writer.complete((record) => this.#state.completed(record));
     const batch = this.#writer.next(nowMs, restated);
     if (batch !== undefined) this.#append();
-    // Not everything fitted: what was said again is said once more, the old batches stay.
-    const isWhole = batch !== undefined && batch.records.length >= restated.length;
-    if (batch !== undefined) this.#restateAtMost = isWhole ? RESTATED_BATCHES : 1;
-    if (!isWhole) this.#restating = [];
+    this.#shortener.batched(batch, restated.length);
   }
 
-  /** Nothing needs these batches any more. */
-  #purgeRestated(): void {
-    const last = this.#restating.at(-1);
-    if (last === undefined) return;
-    this.#emit({ kind: 'purge-journal', upTo: last.sequence });
-    for (const { batch } of this.#restating) this.#state.journalPurged(batch);
-    this.#journalFrom = last.sequence + 1;
-    this.#journalBatches -= this.#restating.length;
-    this.#restating = [];
-    // At once: outcomes come in many batches a second, and a journal must not grow faster than it is shortened.
-    this.#askOldest();
-  }
-
-  #askOldest(): void {
-    const isLong = this.#journalBatches > (this.#surroundings.maxJournalBatches ?? MAX_JOURNAL_BATCHES);
-    if (isLong && this.#phase === 'live' && this.#oldest.length === 0)
-      this.#emit({ kind: 'read-oldest', from: this.#journalFrom, atMost: RESTATED_BATCHES });
-  }
-
-  #pollFormerOwners(nowMs: number): void {
-    if (nowMs < this.#pollAtMs) return;
-    this.#pollAtMs = nowMs + HANDOVER_EVERY_MS;
-    for (const { epoch, session } of this.#state.handovers()) {
-      let former = this.#former.get(epoch);
-      if (former === undefined) {
-        former = { after: 0, session, askedAfterDeath: false, settling: undefined };
-        this.#former.set(epoch, former);
-      }
-      if (former.settling !== undefined) continue;
-      this.#emit({ kind: 'read-handover', epoch, after: former.after });
-    }
-  }
-
-  #handoverEntries(epoch: number, after: number, entries: readonly JournalEntry[]): void {
-    const former = this.#former.get(epoch);
-    if (former === undefined || former.settling !== undefined || after !== former.after || !this.isOwned)
-      return;
-    for (const { sequence, batch } of entries) {
-      former.after = sequence;
-      for (const record of batch.records) this.#inherit(record, epoch);
-    }
-    const open = this.#state.awaited(epoch).filter(({ place, group }) => !this.#isInherited(place, group));
-    // Two answers after its death, so that the second question was asked after it.
-    const isOver = former.askedAfterDeath && entries.length === 0;
-    former.askedAfterDeath = this.#surroundings.isDead(former.session);
-    if (open.length > 0 && !isOver) return;
-    former.settling = open;
-    this.#add({ kind: 'settled', epoch });
-  }
-
-  #inherit(record: JournalRecord, epoch: number): void {
-    if (record.kind !== 'done' && record.kind !== 'deferred') return;
-    // It may name the message by a place of before, and another owner may have taken the outcome over already.
-    const place = this.#state.awaitedFrom(epoch, record);
-    if (place === undefined || this.#isInherited(place, record.group)) return;
-    this.#inherited.add(openKey(place, record.group));
-    this.#add({ ...record, place });
-  }
-
-  #isInherited(place: Place, group: number): boolean {
-    return this.#inherited.has(openKey(this.#state.current(place) ?? place, group));
-  }
-
-  #settled(epoch: number): void {
-    for (const group of this.#former.get(epoch)?.settling ?? []) this.#offerGroup(group);
-    this.#former.delete(epoch);
-  }
-
-  #handoverAppended(sequence: number): void {
-    const accepted = this.#handover?.appended(sequence);
-    if (accepted !== undefined) this.#emit({ kind: 'recorded', outcomes: accepted.added });
-  }
-
-  /** `entries`: what the subject has after the sequence that the append expected. */
-  #handoverFailed(number: number, entries: readonly JournalEntry[]): void {
-    const handover = this.#handover;
-    const batch = handover?.underWay;
-    if (handover === undefined || batch === undefined || batch.number !== number) return;
-    const found = handover.resolve(entries);
-    if (typeof found === 'number') this.#handoverAppended(found);
-    else this.#emit({ kind: 'append-handover', expected: handover.lastSequence, batch });
+  #newShortener(): JournalShortener {
+    return new JournalShortener(this.#state, this.#surroundings.maxJournalBatches ?? MAX_JOURNAL_BATCHES);
   }
 
   #add(record: JournalRecord, starting?: InFlight): void {
@@ -808,12 +646,8 @@ export class SegmentOwner {
   #emit(command: OwnerCommand): void {
     this.#commands.push(command);
   }
-}
 
-function newReading(): Reading {
-  return { after: 0, done: false, asked: false, askedAtMs: 0, markedAtMs: 0 };
-}
-
-function openKey({ store, sequence, id }: Place, group: number): string {
-  return `${store} ${sequence} ${id} ${group}`;
+  #emitAll(commands: readonly OwnerCommand[] = []): void {
+    this.#commands.push(...commands);
+  }
 }
