@@ -11,6 +11,10 @@ export const ERRORS = {
     what: 'Cannot read {file}: {reason}.',
     cure: 'Check that the path is right and that the user that runs sluice may read it.',
   },
+  SLUICE_CLUSTER_ACCESS: {
+    what: 'There is no way into a cluster: {reason}.',
+    cure: 'Give --kubeconfig, or run in a pod with a service account whose token is mounted.',
+  },
   SLUICE_SPOOL_LOCKED: {
     what: 'The spool {file} is in use by another process ({reason}).',
     cure: 'Stop the other sluice, or give this one a path of its own: spec.spool.sqlite.path in sluice.yaml.',
