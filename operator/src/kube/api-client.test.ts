@@ -79,7 +79,13 @@ test('server-side apply says who applies, and what is applied twice is written o
 test('a long note of an event is cut, not refused', async (t) => {
   const { server, client } = await start(t);
   const subject = { apiVersion: 'v1', kind: 'EgressPool', namespace: 'mail', name: 'a', uid: 'u' };
-  const event = { subject, type: 'Warning', reason: 'Invalid', action: 'Compile', note: 'ü'.repeat(2_000) } as const;
+  const event = {
+    subject,
+    type: 'Warning',
+    reason: 'Invalid',
+    action: 'Compile',
+    note: 'ü'.repeat(2_000),
+  } as const;
   assert.equal((await recordEvent(client, event, 'me', 0)).ok, true);
   const note = String(server.requests[0]?.body.note);
   assert.ok(Buffer.byteLength(note) <= 1_024 && note.endsWith('ü…'), note.slice(-5));

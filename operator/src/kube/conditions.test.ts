@@ -16,7 +16,12 @@ test('the time of a transition moves only with the status: anything else would b
 });
 
 test('a condition that is not wanted any more is not written any more', () => {
-  const before = nextConditions([], [accepted, { ...accepted, type: 'Conflicted' }], 1, '2026-12-01T00:00:00Z');
+  const before = nextConditions(
+    [],
+    [accepted, { ...accepted, type: 'Conflicted' }],
+    1,
+    '2026-12-01T00:00:00Z',
+  );
   const after = nextConditions(before, [accepted], 1, '2026-12-02T00:00:00Z');
   assert.deepEqual(
     after.map(({ type }) => type),

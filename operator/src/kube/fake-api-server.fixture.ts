@@ -236,8 +236,7 @@ export class FakeApiServer {
 
   #watch({ path, query }: SeenRequest, response: ServerResponse): void {
     const since = Number(query.resourceVersion);
-    if (since < this.#compactedAt)
-      return send(response, 410, failure('Expired', 'too old resource version'));
+    if (since < this.#compactedAt) return send(response, 410, failure('Expired', 'too old resource version'));
     this.watchesOpened++;
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type Fault, FakeApiServer } from './fake-api-server.fixture.ts';
+import { FakeApiServer, type Fault } from './fake-api-server.fixture.ts';
 import { PAGE_SIZE, REFLECTOR_TIMING, Reflector, type ReflectorTiming } from './reflector.ts';
 import { keptLog, until } from './until.fixture.ts';
 

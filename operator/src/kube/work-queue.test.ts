@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './until.fixture.ts';
-import { type WorkResult, WorkQueue } from './work-queue.ts';
+import { WorkQueue, type WorkResult } from './work-queue.ts';
 
 function queueOf(handle: (key: string) => Promise<WorkResult>, workers = 1) {
   const bugs: unknown[] = [];
