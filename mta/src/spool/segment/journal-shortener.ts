@@ -1,5 +1,6 @@
 import type { JournalBatch, JournalRecord } from './journal-record.ts';
 import type { JournalEntry, OwnerCommand } from './owner-command.ts';
+import { restatement } from './restatement.ts';
 import type { SegmentState } from './segment-state.ts';
 
 /** Batches that a journal may have before its oldest ones are said again and purged. */
@@ -50,7 +51,7 @@ export class JournalShortener {
     const restating: JournalEntry[] = [];
     for (const entry of this.#oldest.slice(0, this.#atMost)) {
       if (entry.sequence >= lastSequence) break;
-      const again = this.#state.restate(entry.sequence, entry.batch, spoolPurgedTo);
+      const again = restatement(this.#state, entry.sequence, entry.batch, spoolPurgedTo);
       if (again === undefined) break;
       records.push(...again);
       restating.push(entry);

@@ -4,6 +4,7 @@ import { newMessageId } from '../message-id.ts';
 import type { GroupState } from '../recipient-group.ts';
 import type { JournalBatch, JournalRecord } from './journal-record.ts';
 import type { Place, Store } from './place.ts';
+import { restatement } from './restatement.ts';
 import { SegmentState } from './segment-state.ts';
 
 const FIRST = newMessageId(1);
@@ -253,7 +254,7 @@ describe('the state of a segment', () => {
     for (const [at, groups] of messages) owner.seen(at, groups);
     owner.endReplay();
     assert.equal(
-      owner.restate(journal.batches[2]![0], journal.batches[2]![1], 0),
+      restatement(owner, journal.batches[2]![0], journal.batches[2]![1], 0),
       undefined,
       'place 1 is not purged',
     );
@@ -265,7 +266,7 @@ describe('the state of a segment', () => {
     };
     for (let cut = 0; cut < 7; cut++) {
       const [sequence, batch] = journal.batches[0]!;
-      const restated = owner.restate(sequence, batch, 5);
+      const restated = restatement(owner, sequence, batch, 5);
       assert.ok(restated, `batch ${sequence}`);
       if (restated.length > 0) {
         journal.write(owner, SECOND, ...restated);

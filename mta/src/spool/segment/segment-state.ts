@@ -86,7 +86,7 @@ export class SegmentState {
   /** Groups that the hand-over of this epoch still waits for. */
   awaited(epoch: number): readonly InFlight[] {
     const open = this.#handovers.get(epoch)?.open ?? [];
-    return open.filter((each) => this.#isAwaited(each));
+    return open.filter((each) => this.facts(each)?.awaited === true);
   }
 
   /** A batch of the journal, in the order of sequences. */
@@ -220,25 +220,6 @@ export class SegmentState {
     return row === NO_ROW ? undefined : { store, sequence: table.sequence(row), id: table.id(row) };
   }
 
-  /**
-   * What of an old batch still holds and must be said again before the batch is purged; `undefined` = it must stay for now, because it
-   * retires a message of SPOOL that is not purged. The result must go into the next batch *before* newer records.
-   */
-  restate(
-    sequence: number,
-    batch: JournalBatch,
-    spoolPurgedTo: number,
-  ): readonly JournalRecord[] | undefined {
-    const restated: JournalRecord[] = [];
-    for (const record of batch.records) {
-      if (retires(record) && record.place.store === 'spool' && record.place.sequence > spoolPurgedTo) return;
-      // Said again, a deferral would end the wait for the former owner's outcome.
-      if (record.kind === 'deferred' && this.#isAwaited(record)) return;
-      this.#restateRecord(record, sequence, batch, restated);
-    }
-    return restated;
-  }
-
   /** The record as it must be written now, after everything before it was applied: a `moved` says which groups are done. */
   completed(record: JournalRecord): JournalRecord {
     if (record.kind !== 'moved') return record;
@@ -255,57 +236,21 @@ export class SegmentState {
     for (const record of batch.records) if (record.kind === 'moved') this.#forwards.unmention(record.place);
   }
 
-  #restateRecord(
-    record: JournalRecord,
-    sequence: number,
-    batch: JournalBatch,
-    restated: JournalRecord[],
-  ): void {
-    if (record.kind === 'released' || record.kind === 'handover') {
-      const epoch = record.kind === 'handover' ? record.epoch : batch.epoch;
-      const session = record.kind === 'handover' ? record.session : batch.session;
-      const inflight = this.awaited(epoch).map(({ place, group }) => ({
-        place: this.current(place) ?? place,
-        group,
-      }));
-      if (this.#handovers.has(epoch) && inflight.length > 0)
-        restated.push({ kind: 'handover', epoch, session, inflight });
-      return;
-    }
-    if (!('place' in record) || record.kind === 'withdrawn') return;
-    if (record.kind === 'moved') {
-      const place: Place = { store: 'defer', sequence: record.toSequence, id: record.place.id };
-      const isLive = this.#tables.defer.rowOf(place.sequence, place.id) !== NO_ROW;
-      // Its former place is of no interest any more: a copy that names itself.
-      if (isLive) restated.push(this.completed({ ...record, place }));
-      return;
-    }
-    const { group } = record;
-    const place = this.current(record.place);
-    const facts = place === undefined ? undefined : this.#facts(place, group);
-    if (place === undefined || facts === undefined) return;
-    if (record.kind === 'deferred') {
-      if (facts.stateAt !== sequence >>> 0 || facts.done) return;
-      restated.push({ ...record, place });
-    } else if (record.kind === 'done') {
-      if (facts.done) restated.push({ ...record, place });
-      return;
-    }
-    // A deferral said again ends an attempt: that a later one began is said after it.
-    const { uncleanEnds } = facts;
-    if (facts.inflight && !facts.awaited) restated.push({ kind: 'inflight', place, group, uncleanEnds });
-    else if (uncleanEnds > 0) restated.push({ kind: 'suspected', place, group, uncleanEnds });
+  /** What the journal says of a group, by any place of its message; `undefined` = the message is over. */
+  facts({ place, group }: InFlight): GroupFacts | undefined {
+    const current = this.current(place);
+    return current === undefined ? undefined : this.#facts(current, group);
+  }
+
+  /** A message that is not over lies at this very place. */
+  isThere(place: Place): boolean {
+    return this.#tables[place.store].rowOf(place.sequence, place.id) !== NO_ROW;
   }
 
   /** Where a group lies that waits for the outcome of the owner that released this epoch, whatever place that one knows; `undefined` = it does not. */
   awaitedFrom(epoch: number, inflight: InFlight): Place | undefined {
     const open = this.#handovers.get(epoch)?.open.find((each) => isSame(each, inflight));
-    return open !== undefined && this.#isAwaited(open) ? this.current(open.place) : undefined;
-  }
-
-  #isAwaited({ place, group }: InFlight): boolean {
-    const current = this.current(place);
-    return current !== undefined && this.#facts(current, group)?.awaited === true;
+    return open !== undefined && this.facts(open)?.awaited === true ? this.current(open.place) : undefined;
   }
 
   #applyRecord(record: JournalRecord, sequence: number, batch: JournalBatch): void {
@@ -509,11 +454,4 @@ function deferredFacts(sequence: number, state: GroupState): GroupFacts {
 
 function inflightKey({ store, sequence }: Pick<Place, 'store' | 'sequence'>): number {
   return sequence * 2 + (store === 'defer' ? 1 : 0);
-}
-
-/** The record ends the need for the message at its place. */
-function retires(
-  record: JournalRecord,
-): record is Extract<JournalRecord, { kind: 'done' | 'moved' | 'withdrawn' }> {
-  return record.kind === 'done' || record.kind === 'moved' || record.kind === 'withdrawn';
 }

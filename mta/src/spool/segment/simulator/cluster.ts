@@ -76,6 +76,8 @@ export class Cluster {
   readonly judge: Judge;
   troubles: NetworkTroubles = CALM;
   isDown = false;
+  /** Connections end with a power loss, and with them what is under way. */
+  powerLosses = 0;
   isReadOnly = false;
   readonly partitioned = new Set<string>();
   /** Their watch of sessions stands still. */
@@ -110,6 +112,7 @@ export class Cluster {
   ): void {
     const { random, troubles, agenda } = this;
     const { session } = client;
+    const { powerLosses } = this;
     let isOpen = true;
     agenda.after(timeoutMs, () =>
       client.run(() => {
@@ -122,7 +125,7 @@ export class Cluster {
     for (let copy = 0; copy < copies; copy++) {
       if (!this.isReachable(client.name) || random.chance(troubles.lostRequest)) continue;
       agenda.after(heldUpMs + this.#delayMs(), () => {
-        if (this.isDown) return;
+        if (this.isDown || this.powerLosses !== powerLosses) return;
         const result = execute();
         if (result === NO_ANSWER || !this.isReachable(client.name) || random.chance(troubles.lostAnswer))
           return;

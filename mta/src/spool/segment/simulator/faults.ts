@@ -72,6 +72,7 @@ export const FAULTS = {
   /** The last entries of each stream were never written to a disk. */
   powerLoss: (cluster, pods) => {
     const { random, judge, journal, stores } = cluster;
+    cluster.powerLosses++;
     const lost = [
       ...stores.spool.rollBack(random.whole(0, 20)),
       ...stores.defer.rollBack(random.whole(0, 10)),
@@ -80,7 +81,10 @@ export const FAULTS = {
     judge.rolledBack([
       ...lost.map(({ payload }) => payload.id),
       ...batches.flatMap(({ payload }) =>
-        payload.records.flatMap((record) => ('place' in record ? [record.place.id] : [])),
+        payload.records.flatMap((record) => {
+          if ('inflight' in record) return record.inflight.map(({ place }) => place.id);
+          return 'place' in record ? [record.place.id] : [];
+        }),
       ),
     ]);
     judge.journalIs(journal.entries);
