@@ -37,12 +37,8 @@ export function carryOut(shell: OwnedSegment, command: OwnerCommand): void {
     }
     case 'append':
       return tell(appended(shell, command.batch, command.expected));
-    case 'publish-marker': {
-      const { store, epoch } = command;
-      const subject = layout.messageSubject(segment, store, epoch);
-      const answer = published(shell, subject, new Uint8Array(), markerHeaders(context.session));
-      return tell(answer.then(() => undefined));
-    }
+    case 'publish-marker':
+      return tell(marked(shell, command.store, command.epoch));
     case 'read-store': {
       const { store, after } = command;
       return tell(shell.pagers[store].page(after).then((items) => ({ kind: 'read', store, after, items })));
@@ -98,6 +94,17 @@ function published(
   set: MsgHdrs,
 ): Promise<PublishResult> {
   return new Promise((resolve) => context.publisher.publish(subject, payload, set, resolve));
+}
+
+/** Until it is stored: without its marker the replay of a store does not end. */
+async function marked(shell: OwnedSegment, store: Store, epoch: number): Promise<undefined> {
+  const { context, segment, owner } = shell;
+  const subject = context.layout.messageSubject(segment, store, epoch);
+  while (owner.phase === 'replaying' && owner.epoch === epoch) {
+    const result = await published(shell, subject, new Uint8Array(), markerHeaders(context.session));
+    if (result.kind === 'stored') return;
+    await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS));
+  }
 }
 
 function publishedBatch(

@@ -2,6 +2,7 @@ import { type Consumer, type ConsumerMessages, DeliverPolicy, type JsMsg } from 
 import type { StoredItem } from '../segment/owner-command.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
 import { type SeenMessage, seenMessage, storedItem } from './store-items.ts';
+import { PULL_EXPIRES_MS } from './stream-walk.ts';
 
 /** Items of one page. */
 const PAGE_ITEMS = 1_000;
@@ -72,6 +73,7 @@ export class StorePager {
     this.#consumer = consumer;
     this.#messages = await consumer.consume({
       max_messages: AHEAD,
+      expires: PULL_EXPIRES_MS,
       callback: (message) => {
         if (this.#consumer !== consumer) return;
         this.#arrived.push(message);

@@ -12,6 +12,11 @@ export interface WalkRange {
 
 /** Messages that are on their way while earlier ones are worked on. */
 const AHEAD = 2_000;
+/**
+ * A request for messages that a cluster loses (its consumer has no leader yet) is made again after so long; the library's default would be
+ * half a minute.
+ */
+export const PULL_EXPIRES_MS = 2_000;
 /** Without a message for so long the leader is asked whether there is any left. */
 const IDLE_CHECK_MS = 500;
 
@@ -29,7 +34,7 @@ export async function* walkStream(
     opt_start_seq: Math.max(1, from),
     headers_only: headersOnly,
   });
-  const messages = await consumer.consume({ max_messages: AHEAD });
+  const messages = await consumer.consume({ max_messages: AHEAD, expires: PULL_EXPIRES_MS });
   let seen = Math.max(0, from - 1);
   let seenBefore = -1;
   const idle = setInterval(() => {
