@@ -27,6 +27,9 @@ export const NO_FACTS: GroupFacts = {
 /** In flight at so many unclean ends in a row: it is held and reported, not sent again (DESIGN §4.8). */
 export const POISON_UNCLEAN_ENDS = 3;
 
+/** In flight at so many unclean ends in a row: from now on it is sent while no other such group is, so that the third end tells the guilty one. */
+export const ALONE_UNCLEAN_ENDS = POISON_UNCLEAN_ENDS - 1;
+
 /** A group of a message that must still be sent. */
 export interface LiveGroup {
   readonly state: GroupState | undefined;

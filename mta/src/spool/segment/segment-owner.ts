@@ -1,4 +1,5 @@
 import { FormerOwners } from './former-owners.ts';
+import { ALONE_UNCLEAN_ENDS } from './group-facts.ts';
 import { HandoverTeller } from './handover-teller.ts';
 import type { InFlight, JournalRecord } from './journal-record.ts';
 import { JournalShortener, MAX_JOURNAL_BATCHES } from './journal-shortener.ts';
@@ -15,6 +16,7 @@ import { groupKey, type Place, type Store } from './place.ts';
 import { PurgeFloor, purgePoint } from './purge-floor.ts';
 import { type LiveGroups, SegmentState } from './segment-state.ts';
 import { ASK_AGAIN_AFTER_MS, POLL_EVERY_MS, StoreReplay } from './store-replay.ts';
+import { SuspectTurn } from './suspect-turn.ts';
 
 /** Late publishes on old epochs are looked for this often, milliseconds (DESIGN §5, step 7). */
 export const SWEEP_EVERY_MS = 10_000;
@@ -45,6 +47,8 @@ export interface OwnerSurroundings {
   readonly nextNumber: () => number;
   /** The journal names this session: {@link SessionWatch.expect}, then {@link SessionWatch.isDead}. */
   readonly isDead: (session: string) => boolean;
+  /** Shared by all owners of the process; absent = one of its own. */
+  readonly suspectTurn?: SuspectTurn;
   /** Batches that the journal may have; tests make it short. */
   readonly maxJournalBatches?: number;
   readonly rules?: OwnerRules;
@@ -60,6 +64,7 @@ export interface OwnerSurroundings {
 export class SegmentOwner {
   readonly #surroundings: OwnerSurroundings;
   readonly #rules: OwnerRules;
+  readonly #turn: SuspectTurn;
   #phase: OwnerPhase = 'idle';
   #state = new SegmentState();
   #writer: JournalWriter;
@@ -90,6 +95,7 @@ export class SegmentOwner {
   constructor(surroundings: OwnerSurroundings) {
     this.#surroundings = surroundings;
     this.#rules = surroundings.rules ?? ALL_RULES;
+    this.#turn = surroundings.suspectTurn ?? new SuspectTurn();
     this.#writer = new JournalWriter(surroundings.session, surroundings.nextNumber);
     this.#former = new FormerOwners(this.#state, surroundings.isDead);
     this.#shortener = this.#newShortener();
@@ -160,16 +166,18 @@ export class SegmentOwner {
 
   /**
    * A transaction is about to start. `go`: now; `later`: when `started` says so, because it may be what ended the last owner;
-   * `no`: the segment or the group is not this process's to send.
+   * `busy`: ask again, another group that ended its owners twice has its turn; `no`: the segment or the group is not this process's to send.
    */
-  start(handle: Place, group: number): 'go' | 'later' | 'no' {
+  start(handle: Place, group: number): 'go' | 'later' | 'busy' | 'no' {
     if (!this.isOwned) return 'no';
     const place = this.#state.current(handle);
     const live = place === undefined ? undefined : this.#state.live(place)?.get(group);
     if (place === undefined || live === undefined || live.held) return 'no';
     if (live.awaited && this.#rules.awaitsHandover) return 'no';
     const { uncleanEnds } = live;
-    this.#open.set(groupKey(handle, group), { place: handle, group });
+    const key = groupKey(handle, group);
+    if (uncleanEnds >= ALONE_UNCLEAN_ENDS && !this.#turn.take(key)) return 'busy';
+    this.#open.set(key, { place: handle, group });
     const starting = live.uncleanEnds > 0 ? { place: handle, group } : undefined;
     this.#add({ kind: 'inflight', place, group, uncleanEnds }, starting);
     return live.uncleanEnds > 0 ? 'later' : 'go';
@@ -177,7 +185,7 @@ export class SegmentOwner {
 
   /** A transaction ended. Its outcome is durable when `recorded` counts it; without one it did not happen. */
   record(handle: Place, outcome: Extract<JournalRecord, { kind: 'done' | 'deferred' }>): void {
-    this.#open.delete(groupKey(handle, outcome.group));
+    this.#closed(groupKey(handle, outcome.group));
     const place = this.#state.current(handle) ?? handle;
     const record = { ...outcome, place };
     if (this.#handover !== undefined) this.#handover.add(record);
@@ -298,7 +306,7 @@ export class SegmentOwner {
     this.#shortener = this.#newShortener();
     this.#floor.clear();
     this.#ownEpochs.clear();
-    this.#open.clear();
+    for (const key of this.#open.keys()) this.#closed(key);
     this.#starting = [];
     this.#sweptTo = 0;
     this.#purgedTo.spool = 0;
@@ -542,7 +550,7 @@ export class SegmentOwner {
       this.#phase = 'releasing';
       // What only waits for its record to be durable does not start any more.
       for (const starting of this.#starting)
-        if (starting !== undefined) this.#open.delete(groupKey(starting.place, starting.group));
+        if (starting !== undefined) this.#closed(groupKey(starting.place, starting.group));
       const inflight = [...this.#open.values()].map(({ place, group }) => ({
         place: this.#state.current(place) ?? place,
         group,
@@ -625,6 +633,11 @@ export class SegmentOwner {
     const batch = this.#writer.next(nowMs, restated);
     if (batch !== undefined) this.#append();
     this.#shortener.batched(batch, restated.length);
+  }
+
+  #closed(key: string): void {
+    this.#open.delete(key);
+    this.#turn.giveBack(key);
   }
 
   #newShortener(): JournalShortener {

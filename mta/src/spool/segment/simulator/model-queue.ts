@@ -96,6 +96,7 @@ export class ModelQueue {
       this.#items.delete(keyOf(item.handle, item.group));
       return;
     }
+    if (answer === 'busy') return;
     item.isOpen = true;
     this.#open++;
     if (answer === 'go') this.#transact(item);

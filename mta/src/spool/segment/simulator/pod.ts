@@ -5,6 +5,7 @@ import type { OwnerCommand, OwnerEvent, OwnerRules } from '../owner-command.ts';
 import type { Place } from '../place.ts';
 import { SegmentOwner } from '../segment-owner.ts';
 import { SessionWatch } from '../session-watch.ts';
+import { SuspectTurn } from '../suspect-turn.ts';
 import { type Cluster, type NetworkClient, NO_ANSWER, type SessionValue } from './cluster.ts';
 import { ModelQueue } from './model-queue.ts';
 import { carryOut } from './segment-shell.ts';
@@ -44,6 +45,7 @@ export class SimulatedPod implements NetworkClient {
   draining = false;
   #own: OwnSession;
   #watch = new SessionWatch();
+  #turn = new SuspectTurn();
   #plan: AdoptionPlan;
   #renewals = 0;
   #renewAtMs = 0;
@@ -254,6 +256,7 @@ export class SimulatedPod implements NetworkClient {
     this.session = `${this.name.at(-1)}${this.cluster.random.whole(1, 1e9)}`.padStart(26, '0');
     this.#own = new OwnSession(this.clocks());
     this.#watch = new SessionWatch();
+    this.#turn = new SuspectTurn();
     this.#plan = new AdoptionPlan(this.session, this.settings.segments);
     this.#renewals = 0;
     this.#renewAtMs = 0;
@@ -311,6 +314,7 @@ export class SimulatedPod implements NetworkClient {
       session: this.session,
       nextNumber: () => ++this.#batches,
       isDead: (session) => this.#watch.isDead(session),
+      suspectTurn: this.#turn,
       rules: this.settings.rules,
       maxJournalBatches: this.settings.maxJournalBatches,
     });
