@@ -220,7 +220,7 @@ export class JetStreamSpool implements Spool {
       setTimeout(() => reject(new errors.TimeoutError()), ADOPTION_TIMEOUT_MS).unref();
     });
     late.catch(() => undefined);
-    for (const segment of this.#segments.values()) await Promise.race([segment.adopt(), late]);
+    await Promise.race([Promise.all([...this.#segments.values()].map((segment) => segment.adopt())), late]);
     this.#open = open.flatMap((segment) => this.#segments.get(segment) ?? []);
     await this.#usage.measure();
   }

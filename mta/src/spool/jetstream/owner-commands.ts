@@ -93,7 +93,7 @@ function published(
   payload: Uint8Array,
   set: MsgHdrs,
 ): Promise<PublishResult> {
-  return new Promise((resolve) => context.publisher.publish(subject, payload, set, resolve));
+  return new Promise((resolve) => context.publisher.publish(subject, [payload], set, resolve));
 }
 
 /** Until it is stored: without its marker the replay of a store does not end. */

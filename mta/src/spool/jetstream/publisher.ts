@@ -5,6 +5,7 @@ import {
   type NatsConnection,
   type Subscription,
 } from '@nats-io/transport-node';
+import { LARGE_BYTES, publishLarge } from './large-publish.ts';
 import type { ApiError } from './refusal.ts';
 
 /** What became of a publish. */
@@ -21,7 +22,8 @@ export type Settle = (result: PublishResult) => void;
 interface Outgoing {
   readonly token: string;
   readonly subject: string;
-  readonly payload: Uint8Array;
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
   readonly headers: MsgHdrs;
 }
 
@@ -81,12 +83,16 @@ export class Publisher {
     return this.#pending.size;
   }
 
-  publish(subject: string, payload: Uint8Array, headers: MsgHdrs, settle: Settle): void {
+  /** The pieces of the payload must not change until `settle` is called. */
+  publish(subject: string, pieces: readonly Uint8Array[], headers: MsgHdrs, settle: Settle): void {
     const token = (this.#nextToken++).toString(36);
     const untilMs = this.#nowMs() + this.#timeoutMs;
-    this.#pending.set(token, { settle, bytes: payload.length, untilMs });
-    this.#bytesInFlight += payload.length;
-    if (this.#outgoing.push({ token, subject, payload, headers }) === 1) setImmediate(() => this.#send());
+    let bytes = 0;
+    for (const piece of pieces) bytes += piece.length;
+    this.#pending.set(token, { settle, bytes, untilMs });
+    this.#bytesInFlight += bytes;
+    const outgoing = { token, subject, pieces, bytes, headers };
+    if (this.#outgoing.push(outgoing) === 1) setImmediate(() => this.#send());
   }
 
   /** Looks for publishes whose time is over. */
@@ -117,17 +123,23 @@ export class Publisher {
   #send(): void {
     const outgoing = this.#outgoing;
     this.#outgoing = [];
-    for (const { token, subject, payload, headers } of outgoing) {
+    for (const { token, subject, pieces, bytes, headers } of outgoing) {
       // The connection may have broken since: its caller knows that already.
       if (!this.#pending.has(token)) continue;
+      const reply = this.#inbox + token;
       try {
-        this.#connection.publish(subject, payload, { reply: this.#inbox + token, headers });
+        if (bytes < LARGE_BYTES) this.#connection.publish(subject, joined(pieces), { reply, headers });
+        else if (!publishLarge(this.#connection, subject, pieces, reply, headers))
+          this.#refuse(token, 'NATS is not connected');
       } catch (error) {
         // Closed, or larger than max_payload: nothing was sent.
-        const description = error instanceof Error ? error.message : String(error);
-        this.#take(token)?.settle({ kind: 'refused', error: { code: 0, errorCode: 0, description } });
+        this.#refuse(token, error instanceof Error ? error.message : String(error));
       }
     }
+  }
+
+  #refuse(token: string, description: string): void {
+    this.#take(token)?.settle({ kind: 'refused', error: { code: 0, errorCode: 0, description } });
   }
 
   #take(token: string): Pending | undefined {
@@ -148,6 +160,12 @@ export class Publisher {
     const result = ackOf(message);
     if (result.kind === 'stored') late(result);
   }
+}
+
+/** nats.js wants a payload in one piece; most small messages are. */
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces);
 }
 
 /** `{"stream":"s","seq":17}`, or `{"error":{…}}`; parsed at the edge, as everything that comes from NATS. */

@@ -107,7 +107,7 @@ export class SegmentAppender {
     const { envelope, body } = append;
     const form = messageForm(envelope, parts);
     const pieces = parts.length > 0 ? [] : body;
-    const payload = joined(form.prefix === undefined ? pieces : [form.prefix, ...pieces]);
+    const payload = form.prefix === undefined ? pieces : [form.prefix, ...pieces];
     let answered = false;
     this.#underWay++;
     this.#options.publisher.publish(this.#options.subject(), payload, form.headers, (result) => {
@@ -192,15 +192,8 @@ function refusalFor(result: Exclude<PublishResult, { kind: 'stored' }>): AppendR
     : { refused: 'unavailable', reason: result.reason };
 }
 
-/** NATS wants a payload in one piece; most messages are. */
-function joined(pieces: readonly Buffer[]): Uint8Array {
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  return Buffer.concat(pieces);
-}
-
 /** The body in parts of equal size, the last one shorter. */
-function* partsOf(body: MessageBody, partBytes: number): Generator<Buffer> {
+function* partsOf(body: MessageBody, partBytes: number): Generator<readonly Buffer[]> {
   let pieces: Buffer[] = [];
   let length = 0;
   for (const piece of body) {
@@ -208,7 +201,7 @@ function* partsOf(body: MessageBody, partBytes: number): Generator<Buffer> {
     while (length + piece.length - from >= partBytes) {
       const end = from + partBytes - length;
       pieces.push(piece.subarray(from, end));
-      yield Buffer.concat(pieces);
+      yield pieces;
       pieces = [];
       length = 0;
       from = end;
@@ -218,5 +211,5 @@ function* partsOf(body: MessageBody, partBytes: number): Generator<Buffer> {
       length += piece.length - from;
     }
   }
-  if (length > 0) yield Buffer.concat(pieces);
+  if (length > 0) yield pieces;
 }
