@@ -3,6 +3,16 @@ export { canonicalJson, contentHash } from './canonical-json.ts';
 export { type Compiled, type CompileOptions, compile } from './compile.ts';
 export type { Condition, ConditionReason, ResourceStatus } from './condition.ts';
 export { conditionsPage } from './conditions-page.ts';
+export { newestSet, type WholeSet } from './config-set.ts';
+export {
+  type ConfigSet,
+  type ConfigShard,
+  formsOf,
+  packConfigSet,
+  parseShardHeader,
+  SHARD_MEMBERS,
+  type ShardHeader,
+} from './config-shard.ts';
 export * from './defaults.ts';
 export { isDomainName, normalDomain, suffixesOf } from './domain-name.ts';
 export { formatDuration, parseDuration } from './duration.ts';
@@ -46,7 +56,7 @@ export {
 } from './resource.ts';
 export { API_GROUP, API_VERSION } from './resource-metadata.ts';
 export { resourcePage } from './resource-page.ts';
-export { type ParsedFile, parseResources, validateResource } from './resource-parser.ts';
+export { type ParsedFile, parseResources, resourceInput, validateResource } from './resource-parser.ts';
 export { type FieldForm, type SchemaMember, schemaMember } from './schema-member.ts';
 export { type ShapingPolicy, shapingPolicySchema } from './shaping-policy.ts';
 export { SHAPING_POLICY_PAGE } from './shaping-policy-page.ts';

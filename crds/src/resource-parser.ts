@@ -1,6 +1,6 @@
 import { valueAt } from './field-path.ts';
 import { type ForeignResource, foreignResource } from './foreign-resource.ts';
-import type { Finding, Problem } from './problem.ts';
+import { type Finding, type Problem, problemOf } from './problem.ts';
 import {
   checkResource,
   type ParsedResource,
@@ -105,6 +105,22 @@ export function validateResource(
   if (!parsed.success) return { findings: shapeFindings(schema, value, parsed.error) };
   const findings = checkResource(parsed.data);
   return findings.length > 0 ? { findings } : { resource: parsed.data };
+}
+
+/**
+ * What `compile` is given of one resource that the API server has: whole, or with its mistakes.
+ *
+ * Example: `compile({ resources: pools.map((pool) => resourceInput('EgressPool', pool.metadata.name, pool)) })`
+ */
+export function resourceInput(
+  kind: ResourceKind,
+  name: string,
+  value: unknown,
+): ParsedResource | RejectedResource {
+  const read = validateResource(value);
+  return 'resource' in read
+    ? { kind, name, resource: read.resource, place: {} }
+    : { kind, name, problems: read.findings.map((finding) => problemOf(finding, { file: '' })), place: {} };
 }
 
 function notAResource(value: unknown): Finding {
