@@ -1,0 +1,333 @@
+import {
+  API_VERSION,
+  type Compiled,
+  type CompileInput,
+  compile,
+  formsOf,
+  type ParsedResource,
+  packConfigSet,
+  type Resource,
+  type ResourceKind,
+  resourceInput,
+  resourceKey,
+} from '@sluice/crds';
+import {
+  type ApiClient,
+  type ApiFailure,
+  apply,
+  FIELD_MANAGER,
+  type KubeObject,
+  LatestObjects,
+  type Logger,
+  Reflector,
+  type ReflectorTiming,
+  WorkQueue,
+  type WorkResult,
+} from '../kube/mod.ts';
+import type { Publication } from './operator-conditions.ts';
+import type { ReconcileObserver } from './reconcile-observer.ts';
+import { CONFIG_LABEL, shardIn } from './shard-config-map.ts';
+import { type ShardWrite, shardWrites } from './shard-writes.ts';
+import { type Found, StatusWriter } from './status-writer.ts';
+import { DONE, remember, retryAfter } from './write-outcome.ts';
+
+/** Changes that come together are compiled together: `kubectl apply -f` of a directory is one set. Milliseconds. */
+const SETTLE_MS = 30;
+/** Everything is looked at again after this time, as if it had changed: what was changed behind the operator's back is put right. Milliseconds. */
+const RESYNC_MS = 600_000;
+/** Statuses and ConfigMaps that are written side by side. */
+const WORKERS = 8;
+/** After so many failures to write ConfigMaps, one after the other, the statuses say so: an API server that restarts is no news. */
+const FAILURES_TO_TELL = 3;
+
+const COMPILE = 'compile';
+
+export interface ReconcilerOptions {
+  readonly client: ApiClient;
+  readonly namespace: string;
+  /** First part of the ConfigMaps' names, and value of their label. */
+  readonly release: string;
+  /** Of this operator, in Events. */
+  readonly identity: string;
+  /** Resources that come with the program; one of the same kind and name in the cluster takes its place. */
+  readonly library: readonly ParsedResource[];
+  /** Asked before each write. */
+  readonly isLeader: () => boolean;
+  readonly logger: Logger;
+  readonly observer: ReconcileObserver;
+  readonly random: () => number;
+  /** Monotonic, milliseconds. */
+  readonly nowMs: () => number;
+  readonly wallMs: () => number;
+  readonly timing?: ReflectorTiming;
+}
+
+/** A collection and what is known of it. */
+interface Collection {
+  readonly path: string;
+  readonly reflector: Reflector;
+  readonly latest: LatestObjects;
+}
+
+/**
+ * Keeps the ConfigMaps of one namespace equal to `compile` of its resources, and the status of each resource true. Level-based: it looks at what is there, never at what happened.
+ * It watches from the start and writes only between `lead` and `follow`.
+ *
+ * Example: `const reconciler = new Reconciler({ … }); reconciler.start(); election.start() // onElected: () => reconciler.lead()`
+ */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #resources: Readonly<Record<ResourceKind, Collection>>;
+  readonly #configMaps: Collection;
+  readonly #statuses: StatusWriter;
+  readonly #queue: WorkQueue;
+  readonly #resync: NodeJS.Timeout;
+  #settle: NodeJS.Timeout | undefined;
+  #leads = false;
+  /** Of the last compile; `undefined` = this operator has not compiled since it leads, the ConfigMaps know. */
+  #lastGood: ReadonlyMap<string, Resource> | undefined;
+  #publication: Publication = { type: 'Published' };
+  #failures = 0;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    const resources = `/apis/${API_VERSION}/namespaces/${options.namespace}`;
+    this.#resources = {
+      EgressPool: this.#collection(`${resources}/egresspools`, (names) => this.#heard('EgressPool', names)),
+      ShapingPolicy: this.#collection(`${resources}/shapingpolicies`, (names) =>
+        this.#heard('ShapingPolicy', names),
+      ),
+    };
+    this.#configMaps = this.#collection(
+      `/api/v1/namespaces/${options.namespace}/configmaps`,
+      (names) => {
+        if (names.length === 0 || this.#configMaps.latest.heard(names).length > 0) this.#compileSoon();
+      },
+      `${CONFIG_LABEL}=${options.release}`,
+    );
+    const { client, namespace, identity, logger, observer, wallMs } = options;
+    this.#statuses = new StatusWriter({
+      client,
+      namespace,
+      identity,
+      resources: this.#resources,
+      logger,
+      observer,
+      wallMs,
+    });
+    this.#queue = new WorkQueue({
+      handle: (key) => (key === COMPILE ? this.#compile() : this.#writeStatus(key)),
+      onBug: (key, error) => {
+        const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        options.logger.error({ key, reason }, 'reconciling failed: a bug');
+      },
+      workers: WORKERS,
+      random: options.random,
+    });
+    this.#resync = setInterval(() => this.#queue.add(COMPILE), RESYNC_MS * (1 + options.random() / 10));
+  }
+
+  /** Names of what is watched and for how long nothing was heard of it, milliseconds; `undefined` = not yet listed. */
+  get watches(): Readonly<Record<string, number | undefined>> {
+    const all = { ...this.#resources, ConfigMap: this.#configMaps };
+    return Object.fromEntries(
+      Object.entries(all).map(([name, { reflector }]) => [
+        name,
+        reflector.synced ? reflector.silentMs : undefined,
+      ]),
+    );
+  }
+
+  /** Work that waits or is under way. */
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  start(): void {
+    for (const { reflector } of this.#collections()) reflector.start();
+  }
+
+  /** Writes from now on. */
+  lead(): void {
+    this.#leads = true;
+    this.#lastGood = undefined;
+    this.#queue.add(COMPILE);
+    this.#queue.start();
+  }
+
+  /** Writes no more; resolves when what was under way has ended. */
+  async follow(): Promise<void> {
+    this.#leads = false;
+    await this.#queue.pause();
+  }
+
+  async stop(): Promise<void> {
+    this.#leads = false;
+    clearInterval(this.#resync);
+    clearTimeout(this.#settle);
+    await this.#queue.stop();
+    await Promise.all(this.#collections().map(({ reflector }) => reflector.stop()));
+  }
+
+  #collection(
+    path: string,
+    onChange: (names: readonly string[]) => void,
+    labelSelector?: string,
+  ): Collection {
+    const { client, logger, random, nowMs, timing } = this.#options;
+    const reflector = new Reflector({
+      client,
+      path,
+      ...(labelSelector !== undefined && { labelSelector }),
+      onChange,
+      logger,
+      random,
+      nowMs,
+      ...(timing && { timing }),
+    });
+    return { path, reflector, latest: new LatestObjects(() => reflector.objects) };
+  }
+
+  #collections(): readonly Collection[] {
+    return [...Object.values(this.#resources), this.#configMaps];
+  }
+
+  /** News of resources: another spec is compiled; of the same one the status is looked at, in case somebody else wrote it. */
+  #heard(kind: ResourceKind, names: readonly string[]): void {
+    const { latest } = this.#resources[kind];
+    // A list of nothing is news too: there may be nothing at all.
+    if (names.length === 0) this.#compileSoon();
+    for (const name of latest.heard(names)) {
+      const key = resourceKey({ kind, name });
+      if (this.#statuses.isCompiled(key, latest.get(name)?.metadata)) this.#queue.add(key);
+      else this.#compileSoon();
+    }
+  }
+
+  #compileSoon(): void {
+    this.#settle ??= setTimeout(() => {
+      this.#settle = undefined;
+      this.#queue.add(COMPILE);
+    }, SETTLE_MS);
+  }
+
+  async #compile(): Promise<WorkResult> {
+    // Before everything was listed once, what is missing means nothing. The lists wake this again.
+    if (!this.#mayWrite() || !this.#collections().every(({ reflector }) => reflector.synced)) return DONE;
+    const { library, observer, nowMs, wallMs, release, namespace } = this.#options;
+    const startMs = nowMs();
+    const objects = this.#objects();
+    const given = objects.map(({ kind, object }) =>
+      resourceInput(kind, object.metadata.name, { apiVersion: API_VERSION, kind, ...object }),
+    );
+    const existing = existingOf(this.#configMaps.latest);
+    const compiled = compile({
+      resources: withLibrary(given, library),
+      lastGood: this.#lastGood ?? formsOf(existing.flatMap((object) => shardIn(object) ?? [])),
+    });
+    this.#lastGood = compiled.lastGood;
+    const givenKeys = new Set(given.map(resourceKey));
+    const ownForms = [...compiled.lastGood].filter(([key]) => givenKeys.has(key)).map(([, form]) => form);
+    const set = packConfigSet(compiled.config, ownForms);
+    observer.compiled(nowMs() - startMs, compiled);
+
+    const plan = shardWrites(existing, set, { release, namespace, nowS: wallMs() / 1_000 });
+    const failure = await this.#publish(plan.writes);
+    if (failure === 'NotLeader') return DONE;
+    this.#failures = failure === undefined ? 0 : this.#failures + 1;
+    if (failure === undefined) {
+      this.#publication = { type: 'Published' };
+      observer.published(plan.generation, compiled.config.hash, set.count);
+      if (plan.writes.length > 0) this.#tellPublished(plan.generation, compiled, set.count);
+    } else if (this.#failures >= FAILURES_TO_TELL) {
+      this.#publication = { type: 'Failed', reason: failure.message };
+    }
+    // A status never runs ahead of the ConfigMaps: it would say of a form that it is published which is not.
+    if (failure === undefined || this.#publication.type === 'Failed') {
+      for (const key of this.#statuses.update(foundFor(compiled, objects), this.#publication))
+        this.#queue.add(key);
+    }
+    return failure === undefined ? DONE : retryAfter(failure);
+  }
+
+  async #writeStatus(key: string): Promise<WorkResult> {
+    return this.#mayWrite() ? this.#statuses.write(key) : DONE;
+  }
+
+  async #publish(writes: readonly ShardWrite[]): Promise<ApiFailure | 'NotLeader' | undefined> {
+    const { client, observer } = this.#options;
+    const { path, latest } = this.#configMaps;
+    for (const write of writes) {
+      if (!this.#mayWrite()) return 'NotLeader';
+      const name = write.type === 'Apply' ? write.configMap.metadata.name : write.name;
+      const result =
+        write.type === 'Apply'
+          ? await apply(client, {
+              path: `${path}/${name}`,
+              object: { ...write.configMap },
+              fieldManager: FIELD_MANAGER,
+              force: true,
+            })
+          : await client.json({ method: 'DELETE', path: `${path}/${name}` });
+      if (!result.ok && !(write.type === 'Delete' && result.kind === 'NotFound')) {
+        observer.failed('ConfigMap', result);
+        this.#options.logger.warn(
+          { configMap: name, reason: result.message },
+          'a ConfigMap cannot be written',
+        );
+        return result;
+      }
+      observer.wrote('ConfigMap');
+      if (write.type === 'Delete') latest.deleted(name);
+      else remember(latest, result);
+    }
+    return undefined;
+  }
+
+  #objects(): readonly { readonly kind: ResourceKind; readonly object: KubeObject }[] {
+    return KINDS.flatMap((kind) =>
+      existingOf(this.#resources[kind].latest).map((object) => ({ kind, object })),
+    );
+  }
+
+  #mayWrite(): boolean {
+    return this.#leads && this.#options.isLeader();
+  }
+
+  #tellPublished(generation: number, { config, statuses }: Compiled, shards: number): void {
+    const refused = statuses.filter(({ conditions }) =>
+      conditions.some(({ type, status }) => type === 'Accepted' && status === 'False'),
+    ).length;
+    const counts = { pools: config.pools.length, policies: config.policies.length, refused, shards };
+    this.#options.logger.info({ generation, hash: config.hash, ...counts }, 'a configuration is published');
+  }
+}
+
+const KINDS: readonly ResourceKind[] = ['EgressPool', 'ShapingPolicy'];
+
+function existingOf(latest: LatestObjects): readonly KubeObject[] {
+  return latest.names().flatMap((name) => latest.get(name) ?? []);
+}
+
+function withLibrary(
+  given: readonly CompileInput[],
+  library: readonly ParsedResource[],
+): readonly CompileInput[] {
+  const keys = new Set(given.map(resourceKey));
+  return [...given, ...library.filter((resource) => !keys.has(resourceKey(resource)))];
+}
+
+function foundFor(
+  { statuses }: Compiled,
+  objects: readonly { readonly kind: ResourceKind; readonly object: KubeObject }[],
+): ReadonlyMap<string, Found> {
+  const byKey = new Map(statuses.map((status) => [resourceKey(status), status]));
+  return new Map(
+    objects.flatMap(({ kind, object: { metadata } }) => {
+      const key = resourceKey({ kind, name: metadata.name });
+      const status = byKey.get(key);
+      const { uid, generation = 0 } = metadata;
+      return status === undefined ? [] : [[key, { status, uid, generation }] as const];
+    }),
+  );
+}
