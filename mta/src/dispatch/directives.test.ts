@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type Directive, type DirectiveEffect, directiveId, type Selector } from '../react/mod.ts';
+import type { NoRoute, Router } from '../route/mod.ts';
 import { monotonicWallClock } from './clock.ts';
 import { configOf, type PodSetup, TestPod, until } from './dispatcher.fixture.ts';
 import { type HostAnswers, MailHost } from './mail-host.fixture.ts';
@@ -119,6 +120,40 @@ test('held mail does not expire, and goes when it is released', async (context) 
   assert.deepEqual(pod.told('expired'), ['late@b.example']);
   await takeBack(pod);
   await until('it is delivered', () => pod.told('delivered').includes('held@a.example'));
+});
+
+function noAnswer(domain: string): NoRoute {
+  const reply = { code: 451, enhanced: '4.4.3', text: 'no answer', host: '' };
+  return { kind: 'transient', cause: 'DnsFailure', domain, reply };
+}
+
+/** A router that forgets, or cannot look up, while it is told so. */
+function forgetful(fails: () => boolean): (router: Router) => Router {
+  return (router) => ({
+    peek: (domain) => (fails() ? undefined : router.peek(domain)),
+    resolve: (domain) => (fails() ? Promise.resolve(noAnswer(domain)) : router.resolve(domain)),
+    targets: (route, family) => router.targets(route, family),
+    addresses: (name) => router.addresses(name),
+    close: () => router.close(),
+  });
+}
+
+test('mail that is held by its site does not expire when its route has left memory and DNS is down', async (context) => {
+  const host = await hostFor(context);
+  let down = false;
+  const pod = podFor(context, host, { routing: forgetful(() => down) });
+  await pod.directives.put([order({ type: 'Hold' }, { site: siteOf(host), tenant: 'shop' })]);
+  await until('it is obeyed', () => pod.dispatcher.directives.length === 1);
+  const nowMs = monotonicWallClock.nowMs();
+  await pod.send(['held@a.example'], { tenant: 'shop', expireAtMs: nowMs + 1_000 });
+  await until('it is held', () => pod.dispatcher.gauges().sleeping === 1);
+  down = true;
+  await pod.send(['late@a.example'], { notBeforeMs: nowMs + 60_000, expireAtMs: nowMs + 1_500 });
+  await until('mail that no directive may hold expires', () => pod.told('expired').length > 0);
+  assert.deepEqual(pod.told('expired'), ['late@a.example']);
+  down = false;
+  await takeBack(pod);
+  await until('it is delivered', () => pod.told('delivered').length === 1);
 });
 
 test('mail that is ordered back is bounced, due or not, and so is what comes; the reply says who did it and why', async (context) => {

@@ -3,7 +3,7 @@ import { compile, type EgressConfig, parseResources } from '@sluice/crds';
 import { stringify } from 'yaml';
 import { createOpenSession, type OpenSession } from '../deliver/mod.ts';
 import { createDial } from '../egress/mod.ts';
-import { createRouter } from '../route/mod.ts';
+import { createRouter, type Router } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
 import { type Envelope, newMessageId } from '../spool/mod.ts';
 import type { OutcomeReport, ReactionReport, SenderReport } from './attempt-report.ts';
@@ -32,6 +32,8 @@ export interface PodSetup {
   readonly openSession?: OpenSession;
   readonly dial?: DispatchContext['dial'];
   readonly createShaper?: typeof createShaper;
+  /** Changes the answers of the real router. */
+  readonly routing?: (router: Router) => Router;
 }
 
 /** A pool `main` of these loopback addresses, and one policy: for all mail, and for some destinations. */
@@ -95,19 +97,20 @@ export class TestPod {
       nowMs: () => performance.now(),
     });
     this.spool = spool;
+    const router = createRouter({
+      servers: [],
+      timeoutMs: 100,
+      attempts: 1,
+      smtpPort: 25,
+      routes,
+      allowedTargets: [],
+      random: Math.random,
+      nowMs: () => performance.now(),
+    });
     this.dispatcher = new Dispatcher({
       config,
       spool,
-      router: createRouter({
-        servers: [],
-        timeoutMs: 100,
-        attempts: 1,
-        smtpPort: 25,
-        routes,
-        allowedTargets: [],
-        random: Math.random,
-        nowMs: () => performance.now(),
-      }),
+      router: setup.routing?.(router) ?? router,
       createShaper: setup.createShaper ?? createShaper,
       openSession: setup.openSession ?? createOpenSession({ nowMs: () => performance.now() }),
       dial:

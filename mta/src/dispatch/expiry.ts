@@ -1,7 +1,8 @@
 import type { Entry, LaneId, UnitId, UnitKey } from '../queue/mod.ts';
 import { expireEntry, STORE_RETRY_MS } from './attempts.ts';
 import type { DispatchContext } from './dispatch-context.ts';
-import { unitOrder } from './mail-order.ts';
+import type { Generation } from './generation.ts';
+import { holdDependsOnRoute, unitOrder } from './mail-order.ts';
 
 /** Held mail whose time is up gets so much more, again and again, milliseconds. */
 export const HOLD_EXTENSION_MS = 3_600_000;
@@ -44,9 +45,16 @@ export class Expiry {
     this.#running = false;
   }
 
-  #held(key: UnitKey): boolean {
-    const order = unitOrder(this.#context.generation(), key);
-    return order.kind === 'wait' && order.directive.effect.type === 'Hold';
+  /**
+   * The site and the Group of mail are known only while its route is in memory, and nobody asks for the route of mail that is held: a directive
+   * that names them must not lose its hold on mail by that. What DNS does not say now is asked again later.
+   */
+  async #held(key: UnitKey): Promise<boolean> {
+    const { generation, router } = this.#context;
+    if (isHeld(generation(), key)) return true;
+    if (!holdDependsOnRoute(generation(), key)) return false;
+    const { kind } = await router.resolve(key.domain);
+    return kind === 'transient' || isHeld(generation(), key);
   }
 
   /** Held mail does not expire; when it is released, an attempt is made before its time is up again. */
@@ -66,11 +74,11 @@ export class Expiry {
     try {
       const unit = queue.unit(entry);
       const key = queue.unitKey(unit);
-      const lane = queue.laneOf(unit);
-      if (this.#held(key)) {
+      if (await this.#held(key)) {
         this.#extend(entry);
         return true;
       }
+      const lane = queue.laneOf(unit);
       if (!(await expireEntry(this.#context, entry, key))) return false;
       this.#after(unit, key, lane);
     } catch (error) {
@@ -78,4 +86,9 @@ export class Expiry {
     }
     return true;
   }
+}
+
+function isHeld(generation: Generation, key: UnitKey): boolean {
+  const order = unitOrder(generation, key);
+  return order.kind === 'wait' && order.directive.effect.type === 'Hold';
 }

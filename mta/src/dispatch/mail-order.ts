@@ -1,5 +1,11 @@
 import type { UnitKey } from '../queue/mod.ts';
-import type { Directive, DirectiveSet, SelectorFacts, SelectorField } from '../react/mod.ts';
+import {
+  type Directive,
+  type DirectiveSet,
+  type SelectorFacts,
+  type SelectorField,
+  selects,
+} from '../react/mod.ts';
 import type { Generation } from './generation.ts';
 
 /** What directives say about mail before a source is chosen. */
@@ -51,9 +57,39 @@ export function unitFacts({ destinations }: Generation, key: UnitKey): SelectorF
   };
 }
 
-/** {@link mailOrder} for a unit. A pool that is not in the configuration is no place to reroute to. */
+/**
+ * {@link mailOrder} for a unit. A pool that is not in the configuration is no place to reroute to, and mail that other directives would send
+ * back to the pool it is in stays there: pools that send their mail to each other must not keep it, and the pod, going round.
+ */
 export function unitOrder(generation: Generation, key: UnitKey): MailOrder {
   if (generation.directives.directives.length === 0) return CARRY;
+  const order = stepFrom(generation, key);
+  return order.kind === 'reroute' && comesBack(generation, key, order.pool) ? CARRY : order;
+}
+
+function stepFrom(generation: Generation, key: UnitKey): MailOrder {
   const order = mailOrder(generation.directives, unitFacts(generation, key));
   return order.kind === 'reroute' && !generation.pools.has(order.pool) ? CARRY : order;
+}
+
+/** Whether mail of this unit that goes to the pool is sent on from there, and so on, until it is where it was. */
+function comesBack(generation: Generation, key: UnitKey, first: string): boolean {
+  const visited = new Set<string>();
+  let pool = first;
+  while (!visited.has(pool)) {
+    visited.add(pool);
+    const next = stepFrom(generation, { ...key, pool });
+    if (next.kind !== 'reroute') return false;
+    pool = next.pool;
+    if (pool === key.pool) return true;
+  }
+  return false;
+}
+
+/** Whether a directive would hold mail of this unit if its route led to the site, or its Group were the one, that the directive names. */
+export function holdDependsOnRoute({ directives }: Generation, key: UnitKey): boolean {
+  return directives.directives.some(({ effect, selector: { site, group, ...rest } }) => {
+    if (effect.type !== 'Hold' || (site === undefined && group === undefined)) return false;
+    return selects(rest, key);
+  });
 }
