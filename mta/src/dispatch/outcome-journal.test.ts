@@ -114,3 +114,21 @@ test('a store that is gone for good does not keep a drained process alive', asyn
   journal.add(outcome(2));
   assert.equal(journal.unjournalled, 0);
 });
+
+test('who waits until what there is is durable does not wait for ever on a busy pod: returned mail and reports would', async () => {
+  const store = new GatedStore();
+  const { journal } = journalOf(store);
+  let busy = true;
+  let sequence = 0;
+  const next = (): void => {
+    if (busy) journal.add(outcome(++sequence), next);
+  };
+  next();
+  journal.add(outcome(++sequence), next);
+  await journal.drained();
+  await journal.drained();
+  busy = false;
+  assert.ok(store.batches.length >= 2);
+  await journal.drained();
+  assert.equal(store.batches.flat().length, sequence);
+});

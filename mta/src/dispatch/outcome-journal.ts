@@ -29,7 +29,8 @@ export class OutcomeJournal {
   #afterDurable: (() => void)[] = [];
   #underWay = 0;
   #scheduled = false;
-  #idle: (() => void)[] = [];
+  /** Who waits for the batch that is gathered now. */
+  #drained: (() => void)[] = [];
 
   constructor(spool: Pick<Spool, 'record'>, hooks: OutcomeJournalHooks, retryMs = JOURNAL_RETRY_MS) {
     this.#spool = spool;
@@ -62,10 +63,10 @@ export class OutcomeJournal {
     }
   }
 
-  /** Resolves when everything that was added so far is durable. */
+  /** Resolves when everything that was added so far is durable, however much is added meanwhile. */
   drained(): Promise<void> {
     if (this.unjournalled === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => this.#drained.push(resolve));
   }
 
   async #flush(): Promise<void> {
@@ -73,18 +74,19 @@ export class OutcomeJournal {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       const callbacks = this.#afterDurable;
+      const drained = this.#drained;
       this.#waiting = [];
       this.#afterDurable = [];
+      this.#drained = [];
       this.#underWay = batch.length;
       const durable = await this.#record(batch);
       const wasFull = this.full;
       this.#underWay = 0;
       if (durable) for (const callback of callbacks) this.#call(callback);
       if (wasFull && !this.full) this.#call(this.#hooks.onRoom);
+      for (const resolve of drained) resolve();
     }
-    const idle = this.#idle;
-    this.#idle = [];
-    for (const resolve of idle) resolve();
+    for (const resolve of this.#drained.splice(0)) resolve();
   }
 
   /** Whoever is told may fail; the outcomes behind him are recorded all the same. */

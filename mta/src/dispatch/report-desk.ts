@@ -92,13 +92,17 @@ export class ReportDesk {
     this.#stored.add(id);
   }
 
-  /** What the group owes is durable: it is told as soon as may be. The message is passed where it is at hand. */
+  /**
+   * What the group owes is durable: it is told as soon as may be. The message is passed where it is at hand. Nothing happens when all was told
+   * meanwhile: the group may be followed no longer, and what is known of it here is out of date.
+   */
   due(tracked: TrackedGroup, message?: ResidentMessage): void {
-    if (tracked.inLine) return;
+    if (tracked.inLine || owedBy(tracked).length === 0) return;
     const { maxWaiting = MAX_WAITING_REPORTS } = this.#parts.options;
     if (this.#line.length >= maxWaiting && tracked.state?.pending.length === 0 && !tracked.reporting) {
       // The store takes no reports for long. What is still to be sent must keep what it owes at hand, this need not.
       this.#parts.tracked.forget(tracked);
+      tracked.state = undefined;
       this.#more = true;
       return;
     }

@@ -318,6 +318,27 @@ test('the store is full for long: what is owed to thousands does not fill the me
   assert.deepEqual([...told(pod)].sort(), recipients.map((recipient) => `failed ${recipient}`).sort());
 });
 
+test('a recipient that was delivered soon after a report was told is not written back as pending: it would get a second copy', async (context) => {
+  let later = false;
+  const { routes, away } = await hosts(context, {
+    rcpt: (recipient) => (later && recipient.startsWith('late1') ? '250 ok' : answer(recipient)),
+  });
+  const retry = { delays: ['1s', '1h'] };
+  const config = configOf(ONE_SOURCE, { retry, session: { recipientsPerTransaction: 2 } });
+  const pod = podFor(context, { routes, config });
+  await pod.send(['gone@away.example', 'late1@away.example', 'late2@away.example'], { sender: SENDER });
+  await until('the failure is told', () => pod.reported.length === 1);
+  later = true;
+  await until('one is delivered', () => away.recipients.includes('late1@away.example'));
+  const deliveredAtMs = performance.now();
+  await until('the wait for more failures is over', () => performance.now() > deliveredAtMs + 1_500);
+  const states: (readonly number[] | undefined)[] = [];
+  for await (const { envelope, live } of pod.spool.replay()) {
+    if (envelope.sender === SENDER) states.push(live.get(0)?.pending);
+  }
+  assert.deepEqual(states, [[2]]);
+});
+
 test('a report that no pool takes is dropped in the open, and the message with it', async (context) => {
   const { routes } = await hosts(context, { rcpt: answer });
   const pod = podFor(context, {
