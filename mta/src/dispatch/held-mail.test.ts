@@ -92,3 +92,45 @@ test('what left the queue, or is on its way, is left alone, also when its number
   queue.remove(other);
   assert.equal(queue.size, 0);
 });
+
+test('held mail that goes to another pool still leaves as soon as its key is there, not an hour later', async (context) => {
+  const { held, keys, add, take, queue } = heldMail();
+  context.after(() => held.close());
+  const entry = add('/keys/a');
+  const [other, another] = [add('/keys/b'), add('/keys/b')];
+  assert.ok(queue.takeOut(entry));
+  const lane = queue.openLane('overflow', 'mx.example');
+  queue.pinLane(lane);
+  const key = { ...queue.unitKey(queue.unit(entry)), pool: 'overflow' };
+  const moved = queue.insert(
+    queue.unitOf(key, lane),
+    {
+      sequence: queue.sequence(entry),
+      idCheck: 0,
+      group: 0,
+      acceptedAtMs: START_MS,
+      dueAtMs: queue.dueAtMs(entry),
+      expireAtMs: START_MS + 72 * 3_600_000,
+      attempts: 0,
+      recipients: 1,
+      sizeBytes: 100,
+    },
+    START_MS,
+  );
+  held.moved(entry, moved);
+  queue.remove(entry);
+  // Its number names another one now, that waits for another key.
+  assert.equal(add('/keys/b'), entry);
+  keys.add('/keys/a');
+  await held.look();
+  assert.equal(
+    queue.take(lane, '', START_MS, () => 'take'),
+    moved,
+  );
+  assert.equal(take(), undefined, 'nothing else was released');
+  assert.equal(held.size, 3);
+  keys.add('/keys/b');
+  await held.look();
+  assert.deepEqual(new Set([take(), take(), take()]), new Set([entry, other, another]));
+  assert.equal(held.size, 0);
+});

@@ -27,7 +27,7 @@ export interface SignedNow {
 const RELEASED_AT_ONCE = 1_000;
 
 interface Held {
-  readonly entry: Entry;
+  entry: Entry;
   readonly sequence: number;
   readonly group: number;
 }
@@ -46,7 +46,10 @@ export interface HeldMailOptions {
 export class HeldMail {
   readonly #options: HeldMailOptions;
   readonly #byFile = new Map<string, Held[]>();
+  /** The same by their entries. */
+  readonly #byEntry = new Map<Entry, Held>();
   #timer: NodeJS.Timeout | undefined;
+  #looking = false;
 
   constructor(options: HeldMailOptions) {
     this.#options = options;
@@ -70,16 +73,29 @@ export class HeldMail {
     const others = this.#byFile.get(file);
     if (others === undefined) this.#byFile.set(file, [held]);
     else others.push(held);
+    this.#byEntry.set(entry, held);
     this.#arm();
+  }
+
+  /** What was queued as one entry is queued as another one: it waits for its key all the same. To be called while both are in the queue. */
+  moved(from: Entry, to: Entry): void {
+    const held = this.#byEntry.get(from);
+    const { queue } = this.#options;
+    if (held === undefined || queue.sequence(from) !== held.sequence || queue.group(from) !== held.group)
+      return;
+    this.#byEntry.delete(from);
+    held.entry = to;
+    this.#byEntry.set(to, held);
   }
 
   close(): void {
     clearTimeout(this.#timer);
     this.#byFile.clear();
+    this.#byEntry.clear();
   }
 
   #arm(): void {
-    if (this.#timer !== undefined) return;
+    if (this.#timer !== undefined || this.#looking) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.look().catch(this.#options.onFault);
@@ -89,30 +105,44 @@ export class HeldMail {
 
   /** Looks for the keys now; the timer does it by itself. */
   async look(): Promise<void> {
-    for (const [file, waiting] of [...this.#byFile]) {
-      const there = (await this.#options.signing?.hasKey(file)) ?? true;
-      if (!there) {
-        this.#keep(file, waiting);
-        continue;
+    this.#looking = true;
+    try {
+      for (const [file, waiting] of [...this.#byFile]) {
+        const there = (await this.#options.signing?.hasKey(file)) ?? true;
+        if (!there) {
+          this.#keep(file, waiting);
+          continue;
+        }
+        this.#byFile.delete(file);
+        await this.#release(waiting);
       }
-      this.#byFile.delete(file);
-      await this.#release(waiting);
+    } finally {
+      this.#looking = false;
+      if (this.#byFile.size > 0) this.#arm();
     }
-    if (this.#byFile.size > 0) this.#arm();
   }
 
   /** They are due at once. One key may free very many: others get their turn in between. */
   async #release(waiting: readonly Held[]): Promise<void> {
     for (const [index, held] of waiting.entries()) {
       if (this.#isStill(held)) this.#options.queue.hasten(held.entry);
+      this.#forget(held);
       if (index % RELEASED_AT_ONCE === RELEASED_AT_ONCE - 1) await setImmediate();
     }
   }
 
   #keep(file: string, waiting: readonly Held[]): void {
-    const still = waiting.filter((held) => this.#isStill(held));
+    const still = waiting.filter((held) => {
+      const is = this.#isStill(held);
+      if (!is) this.#forget(held);
+      return is;
+    });
     if (still.length === 0) this.#byFile.delete(file);
     else this.#byFile.set(file, still);
+  }
+
+  #forget(held: Held): void {
+    if (this.#byEntry.get(held.entry) === held) this.#byEntry.delete(held.entry);
   }
 
   /** Numbers of entries are used again: sequence and group tell whether this one still is what was held. */

@@ -202,9 +202,9 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
 
   /** A taken entry goes to another pool. */
   #toPool(entry: Entry, key: UnitKey, pool: string, dueAtMs: number): void {
-    const { queue, clock } = this.context;
+    const { queue, clock, held } = this.context;
     const unit = queue.unitOf({ ...key, pool, preferredSource: '' }, this.laneFor(pool, key.domain));
-    queue.insert(
+    const moved = queue.insert(
       unit,
       {
         sequence: queue.sequence(entry),
@@ -219,6 +219,7 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
       },
       clock.nowMs(),
     );
+    held.moved(entry, moved);
     queue.remove(entry);
   }
 
