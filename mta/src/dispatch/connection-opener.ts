@@ -40,7 +40,7 @@ export async function openConnection(
         failure ??= target;
         break;
       }
-      if (suspendedHost(unit, laneSource, target.host.name)) {
+      if (suspendedHost(context, unit, laneSource, target.host.name)) {
         // Until the directives are others: then whatever the source waits for is forgotten.
         laneSource.connectionBlocked = true;
         continue;
@@ -87,9 +87,17 @@ export async function openConnection(
   }
 }
 
-/** A directive says that nothing goes to this host for now: the next one may take it. */
-function suspendedHost(unit: CarriedUnit, { source }: LaneSource, host: string): boolean {
-  const { directives } = unit.generation;
+/**
+ * A directive says that nothing goes to this host for now: the next one may take it. Those in force now are asked, not the unit's, which may be
+ * older: of their end nobody would be told any more.
+ */
+function suspendedHost(
+  { generation }: DispatchContext,
+  unit: CarriedUnit,
+  { source }: LaneSource,
+  host: string,
+): boolean {
+  const { directives } = generation();
   if (directives.directives.length === 0) return false;
   return directives.find('Suspend', unit.facts(source, host)) !== undefined;
 }

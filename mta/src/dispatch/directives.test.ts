@@ -156,6 +156,38 @@ test('mail that is held by its site does not expire when its route has left memo
   await until('it is delivered', () => pod.told('delivered').length === 1);
 });
 
+test('a host is resumed while a connection to it is being prepared: the mail leaves', async (context) => {
+  const host = await hostFor(context);
+  let asked = false;
+  let answer: (() => void) | undefined;
+  const slow = (router: Router): Router => ({
+    ...forgetful(() => false)(router),
+    async *targets(route, family) {
+      asked = true;
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      yield* router.targets(route, family);
+    },
+  });
+  const pod = podFor(context, host, { config: configOf([{ address: '127.0.8.1' }]), routing: slow });
+  await pod.directives.put([order({ type: 'Suspend' }, { mxHost: '127.0.0.1' })]);
+  await until('it is obeyed', () => pod.dispatcher.directives.length === 1);
+  await pod.send(['u@a.example']);
+  await until('its addresses are looked up', () => asked);
+  await takeBack(pod);
+  await until('it is obeyed', () => pod.dispatcher.directives.length === 0);
+  answer?.();
+  await until(
+    'it is delivered',
+    () => {
+      answer?.();
+      return pod.told('delivered').length === 1;
+    },
+    3_000,
+  );
+});
+
 test('mail that is ordered back is bounced, due or not, and so is what comes; the reply says who did it and why', async (context) => {
   const host = await hostFor(context, {
     rcpt: (recipient) => (recipient.startsWith('u') ? '450 4.2.0 later' : '250 ok'),
