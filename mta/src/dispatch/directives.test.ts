@@ -208,6 +208,26 @@ test('mail that is ordered back is bounced, due or not, and so is what comes; th
   assert.equal(pod.dispatcher.view(10).entries, 0);
 });
 
+test('new mail for a domain that DNS does not know is bounced or held as well, and charged with no attempt', async (context) => {
+  const host = await hostFor(context);
+  const pod = podFor(context, host, { routing: forgetful(() => true) });
+  await pod.send(['first@dead.example']);
+  await until('the domain is known to be dead', () => pod.told('deferred').length === 1);
+  await pod.directives.put([
+    order({ type: 'Bounce' }, { domain: 'dead.example', tenant: 'shop' }),
+    order({ type: 'Hold' }, { domain: 'dead.example', tenant: 'news' }),
+  ]);
+  await until('it is obeyed', () => pod.dispatcher.directives.length === 2);
+  await sendAll(pod, ['a@dead.example', 'b@dead.example'], 'shop');
+  await sendAll(pod, ['c@dead.example'], 'news');
+  await until('they are bounced', () => pod.told('bounced').length === 2, 3_000);
+  await sendAll(pod, ['d@dead.example'], 'shop');
+  await until('it is bounced', () => pod.told('bounced').length === 3, 3_000);
+  const { sleeping, scheduled } = pod.dispatcher.gauges();
+  assert.deepEqual({ sleeping, scheduled }, { sleeping: 1, scheduled: 1 });
+  assert.deepEqual(pod.told('deferred'), ['first@dead.example']);
+});
+
 test('an override holds: one connection where the policy allows five, and again five afterwards', async (context) => {
   const host = await hostFor(context, { finalDotMs: 10 });
   const limits = [{ name: 'site', per: ['Site'], connections: 5 }];

@@ -408,6 +408,7 @@ export class Dispatcher {
     if (missingKey !== undefined) held.hold(made, missingKey);
     if (entry.dueAtMs > nowMs) this.#lanes.arm();
     else this.#lanes.ready(queue.laneOf(unit));
+    this.#lanes.obeyDirectives(unit);
   }
 
   /** The pool that matches, or the one that a directive sends its mail through. */

@@ -68,6 +68,15 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     this.schedulePump(this.#driver(lane));
   }
 
+  /**
+   * Mail was queued in this unit: what directives say of it is done at once, also in a lane that offers nothing for now because its site is down or
+   * its domain unknown. The unit may be gone afterwards.
+   */
+  obeyDirectives(unit: UnitId): void {
+    const key = this.context.queue.unitKey(unit);
+    if (unitOrder(this.context.generation(), key).kind !== 'carry') this.#place(unit, key);
+  }
+
   /** The entry's time is up. Called in the middle of a change of the queue. */
   expired(entry: Entry): void {
     this.#expiry.add(entry);
