@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { Directive } from './directive.ts';
 import { openFileDirectiveStore } from './directive-store.ts';
@@ -68,4 +68,21 @@ test('a damaged file does not stop the start: what can be read holds, the rest i
   assert.equal(third.store.set.directives.length, 0);
   assert.deepEqual(third.errors, ['the directives of before cannot be read and do not hold']);
   await third.store.close();
+});
+
+test('a storm of replies that each change a directive does not keep the disk writing long after it', async (context) => {
+  const path = newPath();
+  const { store, errors } = await open(path);
+  await store.put([suspension('ip-0', 0)]);
+  let events = 0;
+  const watcher = watch(dirname(path), () => events++);
+  context.after(() => watcher.close());
+  const puts = Array.from({ length: 400 }, (_, index) => store.put([suspension(`ip-${index}`, 0)]));
+  await Promise.all(puts);
+  await store.close();
+  assert.deepEqual(errors, []);
+  assert.ok(events < 50, `${events} changes of files`);
+  const again = await open(path);
+  assert.equal(again.store.set.directives.length, 400);
+  await again.store.close();
 });

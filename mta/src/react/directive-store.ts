@@ -48,8 +48,9 @@ class FileDirectiveStore implements DirectiveStore {
   readonly #options: FileDirectiveStoreOptions;
   readonly #byId = new Map<string, Directive>();
   #timer: NodeJS.Timeout | undefined;
-  /** Writes one after the other. */
+  /** Writes one after the other: the last one, and the one that has not begun. */
   #written: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: FileDirectiveStoreOptions) {
@@ -110,23 +111,30 @@ class FileDirectiveStore implements DirectiveStore {
     this.onChange?.();
   }
 
+  /** Resolves when a write that began after now has ended. What comes while one is under way goes out together: a storm of replies is no storm of writes. */
   #write(): Promise<void> {
-    const { path, onError } = this.#options;
-    if (path === undefined) return Promise.resolve();
-    this.#written = this.#written.then(async () => {
-      try {
-        await mkdir(dirname(path), { recursive: true });
-        const draft = `${path}.new`;
-        const directives = [...this.#byId.values()];
-        await writeFile(draft, `${JSON.stringify({ directives }, undefined, 1)}\n`, {
-          mode: 0o640,
-          flush: true,
-        });
-        await rename(draft, path);
-      } catch (error) {
-        onError('directives hold, but will not outlive this process', error);
-      }
+    if (this.#options.path === undefined) return Promise.resolve();
+    this.#next ??= this.#written.then(() => {
+      this.#next = undefined;
+      return this.#save();
     });
+    this.#written = this.#next;
     return this.#written;
+  }
+
+  async #save(): Promise<void> {
+    const { path = '', onError } = this.#options;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      const draft = `${path}.new`;
+      const directives = [...this.#byId.values()];
+      await writeFile(draft, `${JSON.stringify({ directives }, undefined, 1)}\n`, {
+        mode: 0o640,
+        flush: true,
+      });
+      await rename(draft, path);
+    } catch (error) {
+      onError('directives hold, but will not outlive this process', error);
+    }
   }
 }
