@@ -1,7 +1,7 @@
 import type { Facts, SourceConfig } from '@sluice/crds';
 import type { Phase, SessionTls } from '../deliver/mod.ts';
 import type { Judgement } from '../react/mod.ts';
-import type { Envelope, OwedReport, Reply } from '../spool/mod.ts';
+import type { Envelope, OwedReport, Reply, StoredMessage } from '../spool/mod.ts';
 
 /** Where an attempt went; names as in events. */
 export interface AttemptPlace {
@@ -74,6 +74,8 @@ export interface DispatchReport {
   reportDelayed(reason: string): void;
   /** A queued message was not in the store, or another one was there: reported, never sent or deleted. */
   mismatch(sequence: number): void;
+  /** Groups that were in flight at three ends of a process in a row: they are not sent again until somebody has looked. */
+  held(message: StoredMessage, groups: readonly number[]): void;
   journalError(error: unknown): void;
   /** A queued message could not be read; it stays queued and is tried again. */
   storeError(error: unknown): void;

@@ -11,7 +11,7 @@ import type { SignedNow } from './held-mail.ts';
 import type { LaneSource } from './lane-source.ts';
 import type { Consequence } from './reaction-desk.ts';
 import type { ResidentMessage } from './resident-messages.ts';
-import { type Attempt, settle, settleAll, settleExpired } from './settle.ts';
+import { type Attempt, leave, settle, settleAll, settleExpired } from './settle.ts';
 
 /** A queued entry with its message at hand. */
 export interface Loaded {
@@ -59,6 +59,10 @@ export async function loadEntry(
   const { queue } = context;
   const sequence = queue.sequence(entry);
   const group = queue.group(entry);
+  if (queue.fate(entry) === 'lost') {
+    queue.remove(entry);
+    return 'gone';
+  }
   let message = context.resident.peek(sequence);
   if (message === undefined) {
     try {
@@ -134,6 +138,12 @@ export async function attemptEntry(
     });
     context.held.hold(entry, sent.waitsFor);
     return KEY_MISSING;
+  }
+  const begun = context.spool.begin(loaded.message.reference, loaded.group);
+  if ((typeof begun === 'string' ? begun : await begun) === 'no') {
+    // It comes back through the spool if it is to be sent after all.
+    leave(context, entry, loaded.message.reference.sequence, loaded.group);
+    return undefined;
   }
   const { destination, target, source } = session;
   const atMost = unit.destination.policy.session.recipientsPerTransaction;

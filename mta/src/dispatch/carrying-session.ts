@@ -29,6 +29,8 @@ export class CarryingSession {
   /** Transactions that the peer answered. A session that ends before the first one is a failed attempt, not an idle one that was closed. */
   carried = 0;
   idleTimer: NodeJS.Timeout | undefined;
+  /** Of the message that it carries; 0 = none. */
+  carriesSequence = 0;
 
   constructor(
     smtp: Session,

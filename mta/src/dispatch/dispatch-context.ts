@@ -4,7 +4,7 @@ import type { OpenSession } from '../deliver/mod.ts';
 import type { Queue } from '../queue/mod.ts';
 import type { Router } from '../route/mod.ts';
 import type { Shaper } from '../shape/mod.ts';
-import type { Envelope, Reference } from '../spool/mod.ts';
+import type { Envelope, Reference, Spool } from '../spool/mod.ts';
 import type { DispatchReport } from './attempt-report.ts';
 import type { Clock } from './clock.ts';
 import type { Generation } from './generation.ts';
@@ -26,6 +26,7 @@ export interface DispatchContext {
   readonly shaper: Shaper;
   readonly router: Router;
   readonly journal: OutcomeJournal;
+  readonly spool: Pick<Spool, 'begin'>;
   readonly resident: ResidentMessages;
   readonly partial: PartialGroups;
   readonly lastReplies: LastReplies;

@@ -77,6 +77,7 @@ export class TestPod {
   readonly spool: MemorySpool;
   readonly dispatcher: Dispatcher;
   readonly outcomes: OutcomeReport[] = [];
+  readonly heldSequences: number[] = [];
   readonly reactions: ReactionReport[] = [];
   readonly directives = new MemoryDirectives();
   readonly faults: unknown[] = [];
@@ -130,6 +131,7 @@ export class TestPod {
         unreported: ({ reason }) => this.unreported.push(reason),
         reportDelayed: () => {},
         mismatch: (sequence) => this.faults.push(`mismatch ${sequence}`),
+        held: ({ reference }) => this.heldSequences.push(reference.sequence),
         journalError: (error) => this.storeErrors.push(error),
         storeError: (error) => this.storeErrors.push(error),
         fault: (error) => this.faults.push(error),

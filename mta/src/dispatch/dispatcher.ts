@@ -11,6 +11,7 @@ import {
   type GroupState,
   idCheck,
   type MessageBody,
+  type PartEnd,
   type RecipientGroup,
   type Reference,
   recipientGroups,
@@ -80,6 +81,9 @@ const NO_REPORTS: ReportOptions = {
 /** Changes of directives within this time are obeyed together, milliseconds. */
 export const DIRECTIVES_DELAY_MS = 100;
 
+/** Reports that mail of another process owes wait so long for those that it had stored already, milliseconds. */
+const ADOPTED_REPORTS_DELAY_MS = 10_000;
+
 /** How often a drain looks whether the last transaction has ended, milliseconds. */
 const DRAIN_CHECK_MS = 20;
 /** After the grace of a drain: time for cut sessions to be seen cut by their peers and for the last outcomes to reach a store that works. */
@@ -117,6 +121,7 @@ export class Dispatcher {
   #draining = false;
   readonly #directives: DirectiveStore;
   #directivesTimer: NodeJS.Timeout | undefined;
+  #oweTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#spool = options.spool;
@@ -210,16 +215,51 @@ export class Dispatcher {
   /** Queues everything that the store holds from before. Call once, before mail is accepted. */
   async recover(onProgress?: (messages: number) => void): Promise<number> {
     let messages = 0;
-    for await (const stored of this.#spool.replay()) {
-      this.#requeue(stored);
-      messages++;
-      if (messages % 10_000 === 0) onProgress?.(messages);
-    }
+    let recovered = false;
+    await this.#spool.follow({
+      onMail: (stored) => {
+        this.#requeue(stored);
+        messages++;
+        if (recovered) this.#oweSoon();
+        else if (messages % 10_000 === 0) onProgress?.(messages);
+      },
+      onGone: (parts, how) => this.#partsGone(parts, how),
+      onHeld: (message, groups) => this.#context.report.held(message, groups),
+    });
+    recovered = true;
     // Only now is it known which reports are stored already.
+    this.#oweAll();
+    return messages;
+  }
+
+  #oweAll(): void {
     for (const tracked of this.#context.tracked) {
       if (tracked.state?.owed !== undefined) this.#context.desk.due(tracked);
     }
-    return messages;
+  }
+
+  /** Mail of another process owes reports that it may have stored in a part that comes later: they are looked for first. */
+  #oweSoon(): void {
+    if (this.#oweTimer !== undefined || this.#draining) return;
+    this.#oweTimer = setTimeout(() => {
+      this.#oweTimer = undefined;
+      if (!this.#draining) this.#oweAll();
+    }, ADOPTED_REPORTS_DELAY_MS);
+    this.#oweTimer.unref();
+  }
+
+  /** Parts of the store are not this process's any more: their mail leaves the queue, and what is in the middle of a transaction leaves it at its end. */
+  #partsGone(parts: ReadonlySet<number>, how: PartEnd): void {
+    const gone = (sequence: number): boolean => parts.has(this.#spool.partOf(sequence));
+    const { queue, resident, partial, tracked } = this.#context;
+    queue.removeWhere(gone, how);
+    resident.dropWhere(gone);
+    tracked.forgetWhere(gone);
+    if (how === 'lost') {
+      partial.deleteWhere(gone);
+      this.#lanes.cutCarrying(gone);
+    }
+    this.#lanes.forgetEmpty();
   }
 
   /** Puts a new configuration in force at once; open sessions go on where their source and pool did not change. */
@@ -267,6 +307,7 @@ export class Dispatcher {
   /** Stops: no new transaction, open ones end within `graceMs`, outcomes are recorded, sessions closed. */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
+    clearTimeout(this.#oweTimer);
     this.#delays.close();
     this.#context.desk.close();
     this.#directives.onChange = undefined;
@@ -274,6 +315,8 @@ export class Dispatcher {
     this.#lanes.stopTimer();
     this.#context.held.close();
     for (const [, lane] of this.#lanes.all()) lane.close();
+    // First of all: others go on with what is queued while transactions end here.
+    const released = this.#spool.release().catch((error) => this.#context.report.storeError(error));
     const untilMs = this.#context.clock.nowMs() + graceMs;
     await this.#until(() => this.#lanes.busy().length === 0, untilMs);
     for (const lane of this.#lanes.busy()) if (lane instanceof LaneDriver) lane.destroy();
@@ -281,6 +324,7 @@ export class Dispatcher {
     const lastMs = Math.max(untilMs, this.#context.clock.nowMs()) + AFTER_GRACE_MS;
     await this.#until(() => this.#lanes.busy().length === 0 && this.#context.desk.idle, lastMs);
     await this.#until(() => this.#context.journal.unjournalled === 0, lastMs);
+    await Promise.race([released, this.#until(() => false, lastMs)]);
     this.#context.journal.close();
   }
 

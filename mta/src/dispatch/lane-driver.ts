@@ -114,6 +114,15 @@ export class LaneDriver {
     }
   }
 
+  /** Ends the sessions in the middle of messages that are not ours any more: another process may send them now. */
+  cutCarrying(gone: (sequence: number) => boolean): void {
+    for (const session of this.sessions) {
+      if (session.carriesSequence === 0 || !gone(session.carriesSequence)) continue;
+      session.retiring = true;
+      this.#watch(session.smtp.destroy());
+    }
+  }
+
   /** Cuts what is still open: the grace is over. */
   destroy(): void {
     this.cut(() => true);
@@ -149,7 +158,9 @@ export class LaneDriver {
       while (entry !== undefined && this.#offered !== undefined) {
         const { clock } = this.#host.context;
         const beganMs = clock.nowMs();
+        session.carriesSequence = this.#host.context.queue.sequence(entry);
         const setback = await this.#host.attempt(session, this.#offered, entry);
+        session.carriesSequence = 0;
         this.#demand.observe(clock.nowMs() - beganMs);
         entry = undefined;
         if (setback === undefined) this.#worked(session);

@@ -262,6 +262,17 @@ export class Lanes implements LaneHost, UnroutedHost, OrphanHost {
     }
   }
 
+  /** Ends the sessions in the middle of such messages. */
+  cutCarrying(gone: (sequence: number) => boolean): void {
+    for (const lane of [...this.#retired, ...this.#lanes.values()])
+      if (lane instanceof LaneDriver) lane.cutCarrying(gone);
+  }
+
+  /** Lanes whose mail was forgotten go with it. */
+  forgetEmpty(): void {
+    for (const lane of [...this.#lanes.values()]) this.#forgetIfDone(lane);
+  }
+
   anySlotWanted(): boolean {
     return this.#wantedSlots.size > 0;
   }

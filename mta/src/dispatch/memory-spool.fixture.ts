@@ -4,12 +4,17 @@ import type {
   GroupState,
   MessageBody,
   Outcome,
+  PartEnd,
   Reference,
   Spool,
+  SpoolListener,
   SpoolUsage,
   StoredMessage,
 } from '../spool/mod.ts';
 import { recipientGroups } from '../spool/mod.ts';
+
+/** Sequences of one part. */
+const PART = 1_000_000;
 
 interface Kept {
   readonly envelope: Envelope;
@@ -29,10 +34,11 @@ export class MemorySpool implements Spool {
   readonly outcomes: Outcome[] = [];
   readonly #kept = new Map<number, Kept>();
   #lastSequence = 0;
+  #listener: SpoolListener | undefined;
 
   async append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal> {
     if (this.refusal !== undefined) return this.refusal;
-    const sequence = ++this.#lastSequence;
+    const sequence = this.part * PART + ++this.#lastSequence;
     const live = new Map(recipientGroups(envelope).map(({ group }) => [group, undefined]));
     this.#kept.set(sequence, { envelope, body, live });
     this.onAppend?.(envelope);
@@ -60,6 +66,42 @@ export class MemorySpool implements Spool {
   async *replay(): AsyncIterable<StoredMessage> {
     for (const [sequence, { envelope, live }] of [...this.#kept])
       yield { reference: { sequence, id: envelope.id }, envelope, live: new Map(live) };
+  }
+
+  async follow(listener: SpoolListener): Promise<void> {
+    this.#listener = listener;
+    for await (const message of this.replay()) listener.onMail(message);
+  }
+
+  /** A test decides which part the messages go to. */
+  part = 0;
+
+  partOf(sequence: number): number {
+    return Math.floor(sequence / PART);
+  }
+
+  /** What `begin` answers for a sequence; absent = go. */
+  mayBegin: ((sequence: number) => 'go' | 'no' | Promise<'go' | 'no'>) | undefined;
+
+  begin({ sequence }: Reference): 'go' | 'no' | Promise<'go' | 'no'> {
+    return this.mayBegin?.(sequence) ?? 'go';
+  }
+
+  async release(): Promise<void> {
+    this.released = true;
+    this.#listener?.onGone(new Set([0, 1, 2, 3]), 'released');
+  }
+
+  released = false;
+
+  /** Another process takes a part, or gives it back: then its messages come anew. */
+  async take(part: number, how: PartEnd): Promise<void> {
+    this.#listener?.onGone(new Set([part]), how);
+  }
+
+  async giveBack(part: number): Promise<void> {
+    for await (const message of this.replay())
+      if (this.partOf(message.reference.sequence) === part) this.#listener?.onMail(message);
   }
 
   /** Messages that are stored now. */

@@ -28,6 +28,10 @@ export class PartialGroups {
     else groups.set(group, partial);
   }
 
+  deleteWhere(gone: (sequence: number) => boolean): void {
+    for (const sequence of [...this.#byMessage.keys()]) if (gone(sequence)) this.#byMessage.delete(sequence);
+  }
+
   delete(sequence: number, group: number): void {
     const groups = this.#byMessage.get(sequence);
     if (groups === undefined) return;

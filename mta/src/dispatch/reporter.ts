@@ -1,6 +1,6 @@
 import type { Logger } from '../config/mod.ts';
 import type { EventSink, EventType, MailEvent, Metrics } from '../report/mod.ts';
-import type { Envelope, OwedReport } from '../spool/mod.ts';
+import { type Envelope, type OwedReport, recipientGroups } from '../spool/mod.ts';
 import type { DispatchReport, OutcomeReport, ReactionReport } from './attempt-report.ts';
 
 /** Errors of one kind are logged at most this often, milliseconds. */
@@ -64,6 +64,18 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
     },
     mismatch(sequence) {
       logger.error({ sequence }, 'a queued message is not in the store: it was not sent, and is forgotten');
+    },
+    held({ envelope }, groups) {
+      const members = recipientGroups(envelope).filter(({ group }) => groups.includes(group));
+      const recipients = members.flatMap((each) =>
+        each.recipients.map((index) => envelope.recipients[index] ?? ''),
+      );
+      metrics.poisoned(members.length);
+      logger.error(
+        { id: envelope.id, recipients: recipients.length },
+        'a message was in flight when three processes in a row ended: it is held and not sent again',
+      );
+      if (events.wants) events.emit({ ...about('held', envelope, Date.now()), recipients });
     },
     journalError(error) {
       logError('outcomes cannot be recorded: no new transaction starts until they can', error);

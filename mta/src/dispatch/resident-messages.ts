@@ -132,6 +132,12 @@ export class ResidentMessages {
     this.#aheadBytes -= bytes;
   }
 
+  /** Messages that are not ours any more. */
+  dropWhere(gone: (sequence: number) => boolean): void {
+    for (const message of [...this.#bySequence.values()])
+      if (gone(message.reference.sequence)) this.#forget(message);
+  }
+
   #forget(message: ResidentMessage): void {
     this.#wasAhead(message.reference.sequence);
     this.#bySequence.delete(message.reference.sequence);

@@ -37,6 +37,11 @@ const GATHER_MS = 2_000;
 export function settle(context: DispatchContext, attempt: Attempt, result: TransactionResult): void {
   const { entry, message, group, untried } = attempt;
   const { queue } = context;
+  const fate = queue.fate(entry);
+  if (fate === 'lost') {
+    leave(context, entry, message.reference.sequence, group);
+    return;
+  }
   const nowMs = context.clock.nowMs();
   const attempts = queue.attempts(entry) + 1;
   const by = { delivered: [] as number[], transient: [] as number[], permanent: [] as number[] };
@@ -113,6 +118,11 @@ export function settle(context: DispatchContext, attempt: Attempt, result: Trans
   if (lastReply !== undefined) context.lastReplies.set(sequence, group, lastReply);
   if (by.transient.length > 0) {
     for (const same of eachReply(result, by.transient)) tell('deferred', same, nextAtMs)();
+  }
+  if (fate !== undefined) {
+    // Whoever has it now makes the next attempt.
+    leave(context, entry, sequence, group);
+    return;
   }
   if (untried.length > 0) {
     context.partial.set(message.reference.sequence, group, { untried, deferred });
@@ -269,7 +279,7 @@ function finish(
 }
 
 /** The entry leaves the queue and what is kept beside it. */
-function leave(context: DispatchContext, entry: Entry, sequence: number, group: number): void {
+export function leave(context: DispatchContext, entry: Entry, sequence: number, group: number): void {
   context.partial.delete(sequence, group);
   context.lastReplies.delete(sequence, group);
   context.queue.remove(entry);

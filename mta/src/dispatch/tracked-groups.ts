@@ -63,6 +63,16 @@ export class TrackedGroups {
     else this.#byMessage.set(sequence, others);
   }
 
+  /** Messages that are not ours any more: whoever has them tells their senders. */
+  forgetWhere(gone: (sequence: number) => boolean): void {
+    for (const [sequence, groups] of [...this.#byMessage]) {
+      if (!gone(sequence)) continue;
+      // Whoever holds one of them sees that nothing is owed.
+      for (const tracked of groups) tracked.state = undefined;
+      this.#byMessage.delete(sequence);
+    }
+  }
+
   *[Symbol.iterator](): Iterator<TrackedGroup> {
     for (const groups of this.#byMessage.values()) yield* groups;
   }

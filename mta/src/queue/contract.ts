@@ -68,6 +68,9 @@ export type Admission =
   /** Nothing in this lane can go now (the limit touches the whole lane): stop offering. */
   | 'stop';
 
+/** How a message left this process while its entry was taken: its outcome is recorded still, or nothing of it is. */
+export type Fate = 'released' | 'lost';
+
 /** Entries by what they wait for. */
 export interface EntryCounts {
   /** Could be offered now. */

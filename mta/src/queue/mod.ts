@@ -5,6 +5,7 @@ export type {
   Deferral,
   Entry,
   EntryCounts,
+  Fate,
   LaneCounts,
   LaneId,
   LaneKey,

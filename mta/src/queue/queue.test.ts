@@ -308,3 +308,26 @@ test('what a unit offers next can be looked at, in its order, without taking any
   assert.equal(queue.take(queue.laneOf(unit), undefined, START_MS, takeAny), entries[0]);
   assert.deepEqual(queue.upcoming(unit, 9), entries.slice(1));
 });
+
+test('mail of a part that changed hands is forgotten wherever it stands, and what is taken when it comes back', () => {
+  const { queue, add } = sampleQueue();
+  const [ready, waiting, asleep, taken, kept] = [
+    add({ tenant: 'a' }, { sequence: 1_001 }),
+    add({ tenant: 'a' }, { sequence: 1_002, dueAtMs: START_MS + HOUR_MS }),
+    add({ tenant: 'b' }, { sequence: 1_003 }),
+    add({ tenant: 'c' }, { sequence: 1_004 }),
+    add({ tenant: 'a' }, { sequence: 7 }),
+  ];
+  const lane = queue.laneOf(queue.unit(ready));
+  queue.sleepUnit(queue.unit(asleep));
+  assert.ok(queue.takeOut(taken));
+  queue.removeWhere((sequence) => sequence > 1_000, 'released');
+  assert.equal(queue.size, 2);
+  assert.equal(queue.fate(taken), 'released');
+  assert.equal(queue.fate(kept), undefined);
+  queue.defer(taken, { dueAtMs: START_MS, attempts: 1 });
+  assert.equal(queue.size, 1);
+  assert.equal(queue.unitCount, 1, 'no empty unit stays, asleep or not');
+  assert.equal(queue.take(lane, undefined, START_MS, takeAny), kept);
+  assert.ok([waiting, asleep].every((entry) => queue.fate(entry) === undefined));
+});

@@ -4,6 +4,7 @@ import type {
   Deferral,
   Entry,
   EntryCounts,
+  Fate,
   LaneCounts,
   LaneId,
   LaneKey,
@@ -56,6 +57,8 @@ export class Queue {
   readonly #units = new Units();
   readonly #lanes = new Lanes();
   readonly #placement = new Placement(this.#table);
+  /** Taken entries whose messages are not ours any more. */
+  readonly #fates = new Map<Entry, Fate>();
   /** The latest time that a call brought. */
   #nowMs: number | undefined;
   #takes = 0;
@@ -197,6 +200,7 @@ export class Queue {
 
   /** The entry is done with, in whatever state it is. Its number will name another one. */
   remove(entry: Entry): void {
+    this.#fates.delete(entry);
     const unit = this.#unitOfLive(entry);
     if (this.#table.state(entry) !== TAKEN) this.#wheel.cancel(entry);
     this.#placement.leave(unit, entry);
@@ -232,6 +236,28 @@ export class Queue {
     return this.#table.state(entry) !== FREE && this.#table.unit(entry) === unit;
   }
 
+  /**
+   * Forgets the entries of messages that are not ours any more. Those that are taken are forgotten when they come back; until then
+   * {@link fate} tells. Visits every entry.
+   */
+  removeWhere(gone: (sequence: number) => boolean, fate: Fate): void {
+    for (const id of [...this.#lanes.ids].flatMap((lane) => [...this.unitsOf(lane)])) {
+      const unit = this.#units.get(id);
+      const entries = this.entriesOf(id).filter((entry) => gone(this.#table.sequence(entry)));
+      for (const entry of entries) {
+        if (this.#table.state(entry) === TAKEN) this.#fates.set(entry, fate);
+        else this.remove(entry);
+      }
+      // Asleep and empty, nobody would wake it.
+      if (entries.length > 0 && this.#units.find(id) === unit && unit.empty) this.wakeUnit(id);
+    }
+  }
+
+  /** What became of a taken entry's message meanwhile; `undefined` = it is ours. */
+  fate(entry: Entry): Fate | undefined {
+    return this.#fates.size === 0 ? undefined : this.#fates.get(entry);
+  }
+
   /** Takes this entry out of turn, due or not. `false` = it is taken already, or gone. */
   takeOut(entry: Entry): boolean {
     const state = this.#table.state(entry);
@@ -245,6 +271,10 @@ export class Queue {
 
   /** A taken entry waits for its next attempt, in the unit that prefers the given source. */
   defer(entry: Entry, deferral: Deferral): void {
+    if (this.#fates.has(entry)) {
+      this.remove(entry);
+      return;
+    }
     const table = this.#table;
     let unit = this.#unitOfTaken(entry);
     this.#placement.leave(unit, entry);
@@ -259,6 +289,10 @@ export class Queue {
 
   /** A taken entry was not tried after all: it is the first of its unit again. */
   giveBack(entry: Entry): void {
+    if (this.#fates.has(entry)) {
+      this.remove(entry);
+      return;
+    }
     const unit = this.#unitOfTaken(entry);
     this.#placement.leave(unit, entry);
     this.#becomeReady(unit, entry, 'head');

@@ -170,6 +170,12 @@ export const METRICS = {
     help: 'Recipient groups queued that wait for a DKIM key; they are among the scheduled ones.',
     labels: [],
   },
+  poisonedGroups: {
+    name: 'sluice_poisoned_groups_total',
+    type: 'counter',
+    help: 'Recipient groups held because they were in flight at three unclean ends of a process in a row.',
+    labels: [],
+  },
   reactionHits: {
     name: 'sluice_reaction_hits_total',
     type: 'counter',

@@ -60,6 +60,8 @@ export interface Metrics {
   transactionDuration(durationMs: number): void;
   reported(action: 'failed' | 'delayed' | 'relayed'): void;
   reportDropped(): void;
+  /** Recipient groups that are held as poison. */
+  poisoned(groups: number): void;
   /** A reply hit a reaction. */
   reactionHit(reaction: string, group: string, wentOff: boolean): void;
   spoolAppended(durationMs: number): void;
@@ -91,7 +93,15 @@ export function createMetrics(): Metrics {
   const reactionHits = new Map<string, ReactionHits>();
   const refusals = { full: 0, unavailable: 0 };
   const reports = { failed: 0, delayed: 0, relayed: 0, dropped: 0 };
-  const total = { messages: 0, recipients: 0, bytes: 0, clients: 0, clientsOpened: 0, dkimSignatures: 0 };
+  const total = {
+    messages: 0,
+    recipients: 0,
+    bytes: 0,
+    clients: 0,
+    clientsOpened: 0,
+    dkimSignatures: 0,
+    poisoned: 0,
+  };
   const missingKeys: Record<DkimConsequence, number> = { Refuse: 0, Hold: 0, SendUnsigned: 0 };
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   lag.enable();
@@ -136,6 +146,7 @@ export function createMetrics(): Metrics {
     [refusals.full, { reason: 'full' }],
     [refusals.unavailable, { reason: 'unavailable' }],
   ]);
+  sampled(METRICS.poisonedGroups, () => [[total.poisoned]]);
   sampled(METRICS.reactionHits, () =>
     Array.from(reactionHits.values(), ({ hits, labels }) => [hits, labels] as const),
   );
@@ -200,6 +211,9 @@ export function createMetrics(): Metrics {
     },
     reportDropped() {
       reports.dropped++;
+    },
+    poisoned(groups) {
+      total.poisoned += groups;
     },
     reactionHit(reaction, group, wentOff) {
       const key = `${reaction}\n${group}\n${wentOff}`;

@@ -23,4 +23,5 @@ export {
 } from './recipient-group.ts';
 export { MAX_REPLY_TEXT, type Reply } from './reply.ts';
 export type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
+export type { PartEnd, SpoolListener } from './spool-listener.ts';
 export { openSqliteSpool, type SqliteSpoolOptions } from './sqlite-spool.ts';

@@ -1,5 +1,6 @@
 import type { Envelope, MessageBody } from './envelope.ts';
 import type { GroupState } from './recipient-group.ts';
+import type { SpoolListener } from './spool-listener.ts';
 
 /**
  * Names a stored message. The sequence finds it, the id proves it: whoever holds a reference compares both,
@@ -73,6 +74,23 @@ export interface Spool {
    * read. Rejects when the store fails on the way.
    */
   replay(): AsyncIterable<StoredMessage>;
+  /**
+   * Gives everything that is this process's to send, now and while it runs. Call once, before mail is accepted. Resolves when what was there at
+   * the start has been given; rejects when the store fails on the way.
+   */
+  follow(listener: SpoolListener): Promise<void>;
+  /** The part of the store that a message lies in: parts change hands as a whole. */
+  partOf(sequence: number): number;
+  /**
+   * To be asked before each transaction of a group. `no`: it is not to be sent now (the part is gone, the group is held, or its former owner has not said
+   * what became of it); it leaves the queue, and comes back through the listener if it is to be sent after all. A promise: something must be durable first.
+   */
+  begin(reference: Reference, group: number): 'go' | 'no' | Promise<'go' | 'no'>;
+  /**
+   * Gives up every part, with what is in flight, so that other processes go on with them at once. Resolves when that is durable; appends are refused from then on,
+   * outcomes of open transactions are still recorded.
+   */
+  release(): Promise<void>;
   /**
    * The message as accepted, or `undefined` when (sequence, id) match nothing. An `id` of `''` matches any.
    * Rejects when the store cannot be read.

@@ -3,6 +3,7 @@ import { type BatchUnderWay, CommitQueue, type WaitingAppend } from './commit-qu
 import type { Envelope, MessageBody } from './envelope.ts';
 import { settleReads, settleRecords } from './settlement.ts';
 import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
+import type { SpoolListener } from './spool-listener.ts';
 import type {
   Answer,
   BatchAnswer,
@@ -153,6 +154,22 @@ class SqliteSpool implements Spool {
       afterSequence = last.sequence;
     }
   }
+
+  async follow({ onMail }: SpoolListener): Promise<void> {
+    for await (const message of this.replay()) onMail(message);
+  }
+
+  /** One process has all of it. */
+  partOf(): number {
+    return 0;
+  }
+
+  begin(): 'go' {
+    return 'go';
+  }
+
+  /** There is nobody to take it: the next process does. */
+  async release(): Promise<void> {}
 
   usage(): SpoolUsage {
     return this.#usage;

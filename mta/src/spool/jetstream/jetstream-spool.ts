@@ -7,6 +7,7 @@ import type { JetStreamSpoolOptions } from '../open-jetstream-spool.ts';
 import { MAX_JOURNAL_BATCHES } from '../segment/journal-shortener.ts';
 import { placeOf, SEGMENTS } from '../segment/place.ts';
 import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from '../spool.ts';
+import type { SpoolListener } from '../spool-listener.ts';
 import { connectNats, watchConnection } from './connection.ts';
 import { Layout } from './layout.ts';
 import { MessageReader } from './message-reader.ts';
@@ -183,6 +184,20 @@ export class JetStreamSpool implements Spool {
     const read = await this.#context.reader.read(owned.segment, place.store, place.sequence);
     return read?.envelope.id === place.id ? read : undefined;
   }
+
+  async follow({ onMail }: SpoolListener): Promise<void> {
+    for await (const message of this.replay()) onMail(message);
+  }
+
+  partOf(sequence: number): number {
+    return placeOf(sequence).segment;
+  }
+
+  begin(): 'go' {
+    return 'go';
+  }
+
+  async release(): Promise<void> {}
 
   usage(): SpoolUsage {
     let messages = 0;
