@@ -1,35 +1,35 @@
 import type { KubeObject } from './kube-object.ts';
 
+/** What a reflector has heard, and up to which version. */
+export interface Heard {
+  readonly objects: ReadonlyMap<string, KubeObject>;
+  readonly resourceVersion: string;
+}
+
 /**
  * Objects as last heard, by a reflector or in the answer to an own write, whichever is newer: who acts on a copy that does not yet show its own last write
- * writes the same again.
+ * writes the same again. Once the reflector has got to the version of an own write, only what it says counts: the object may be gone since.
  *
- * Example: `const latest = new LatestObjects(() => reflector.objects); latest.wrote(name, body); latest.get(name)`
+ * Example: `const latest = new LatestObjects(reflector); latest.wrote(name, body); latest.get(name)`
  */
 export class LatestObjects {
-  readonly #heard: () => ReadonlyMap<string, KubeObject>;
-  /** What was written and not yet heard; `undefined` = deleted. */
+  readonly #heard: Heard;
+  /** What was written; `undefined` = deleted, until there is news. */
   readonly #written = new Map<string, KubeObject | undefined>();
 
-  constructor(heard: () => ReadonlyMap<string, KubeObject>) {
+  constructor(heard: Heard) {
     this.#heard = heard;
   }
 
   get(name: string): KubeObject | undefined {
-    const heard = this.#heard().get(name);
-    if (!this.#written.has(name)) return heard;
+    if (!this.#written.has(name)) return this.#heard.objects.get(name);
     const written = this.#written.get(name);
-    if (written === undefined) return undefined;
-    return heard !== undefined && isNewer(heard, written) ? heard : written;
+    return written !== undefined && this.#isHeard(written) ? this.#heard.objects.get(name) : written;
   }
 
   names(): readonly string[] {
-    const names = new Set(this.#heard().keys());
-    for (const [name, written] of this.#written) {
-      if (written === undefined) names.delete(name);
-      else names.add(name);
-    }
-    return [...names];
+    const names = [...new Set([...this.#heard.objects.keys(), ...this.#written.keys()])];
+    return names.filter((name) => this.get(name) !== undefined);
   }
 
   wrote(name: string, object: KubeObject): void {
@@ -40,31 +40,28 @@ export class LatestObjects {
     this.#written.set(name, undefined);
   }
 
-  /**
-   * The reflector has news of these: own writes that it knows by now need not be kept. Returns those whose news are not just an own write.
-   */
+  /** The reflector has news of these. Returns those whose news are more than an own write. */
   heard(names: readonly string[]): readonly string[] {
     return names.filter((name) => {
-      const isOwn = this.#written.has(name);
+      if (!this.#written.has(name)) return true;
       const written = this.#written.get(name);
-      const heard = this.#heard().get(name);
-      if (written !== undefined && heard !== undefined) {
-        if (isNewer(heard, written)) this.#written.delete(name);
-        // Older than the own write, or the own write itself.
-        return isNewer(heard, written) && !isNewer(written, heard);
+      const heard = this.#heard.objects.get(name);
+      if (written === undefined) {
+        this.#written.delete(name);
+        return heard !== undefined;
       }
-      // Of an own delete the reflector tells once.
+      if (!this.#isHeard(written)) return false;
       this.#written.delete(name);
-      return !(isOwn && written === undefined && heard === undefined);
+      return heard?.metadata.resourceVersion !== written.metadata.resourceVersion;
     });
+  }
+
+  #isHeard({ metadata: { resourceVersion = '' } }: KubeObject): boolean {
+    return versionOf(this.#heard.resourceVersion) >= versionOf(resourceVersion);
   }
 }
 
-/** Resource versions of one resource type compare as numbers (Kubernetes 1.35; true of etcd ever since). */
-function isNewer(heard: KubeObject, written: KubeObject): boolean {
-  return versionOf(heard) >= versionOf(written);
-}
-
-function versionOf({ metadata: { resourceVersion = '' } }: KubeObject): bigint {
+/** Resource versions of one resource type compare as numbers (promised since Kubernetes 1.35; true of etcd ever since). */
+function versionOf(resourceVersion: string): bigint {
   return /^\d+$/.test(resourceVersion) ? BigInt(resourceVersion) : 0n;
 }

@@ -80,6 +80,11 @@ export class Reflector {
     return this.#objects;
   }
 
+  /** Up to which version it has heard. */
+  get resourceVersion(): string {
+    return this.#resourceVersion;
+  }
+
   /** Whether it was listed once: before that, what is missing means nothing. */
   get synced(): boolean {
     return this.#synced;

@@ -185,7 +185,7 @@ export class Reconciler {
       nowMs,
       ...(timing && { timing }),
     });
-    return { path, reflector, latest: new LatestObjects(() => reflector.objects) };
+    return { path, reflector, latest: new LatestObjects(reflector) };
   }
 
   #collections(): readonly Collection[] {
