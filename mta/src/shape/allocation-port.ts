@@ -2,17 +2,30 @@ import type { Allocator, AllocatorKey, Urgency } from './allocator.ts';
 import type { AllocatorEffect, ClientId, LeasePart } from './effect.ts';
 import type { RateName } from './limit-key.ts';
 
+/** A key with what says where it is led. */
+export interface RoutedKey extends AllocatorKey {
+  /** Group, else site, else '' (a broad key): the shard that leads it. */
+  readonly shard: string;
+  /** A limit of this pod alone (`scope: Pod`): no other pod has to know of it. */
+  readonly podOnly: boolean;
+}
+
+/** The part that deals with slots. */
+export interface SlotPort {
+  demandSlots(id: number, keys: readonly RoutedKey[], urgency: Urgency, nowMs: number): void;
+  cancelSlots(id: number, nowMs: number): void;
+  /** May be repeated. */
+  releaseSlots(grant: number, nowMs: number): void;
+}
+
 /**
  * How a pod talks to the allocator. In-process the effects arrive before the call returns; over a network they arrive later.
  * The pod must not depend on either.
  */
-export interface AllocationPort {
-  bind(key: AllocatorKey, nowMs: number): void;
-  demandSlots(id: number, keys: readonly AllocatorKey[], urgency: Urgency, nowMs: number): void;
-  cancelSlots(id: number, nowMs: number): void;
-  releaseSlots(grant: number, nowMs: number): void;
+export interface AllocationPort extends SlotPort {
+  bind(key: RoutedKey, nowMs: number): void;
   demandRate(
-    key: AllocatorKey,
+    key: RoutedKey,
     name: RateName,
     demand: Urgency & { readonly cost: number; readonly units: number },
     nowMs: number,
@@ -20,6 +33,8 @@ export interface AllocationPort {
   giveBack(keyId: string, name: RateName, part: LeasePart, nowMs: number): void;
   advance(nowMs: number): void;
   nextAtMs(): number | undefined;
+  /** From then on nothing may be spent or opened, until this says a later time; Infinity = no such time. */
+  heldFromMs(): number;
   /** Everything the pod holds comes back. */
   leave(nowMs: number): void;
 }
@@ -28,8 +43,11 @@ export type ReceiveEffect = (effect: AllocatorEffect, nowMs: number) => void;
 
 /** Gives pods their way to an allocator. */
 export interface Allocation {
-  /** `receive` is called with every effect for this client, in the order in which they were decided. */
-  join(client: ClientId, receive: ReceiveEffect): AllocationPort;
+  /**
+   * `receive` is called with every effect for this client, in the order in which they were decided. `arrived` is called after effects that
+   * came while no call of the client was under way.
+   */
+  join(client: ClientId, receive: ReceiveEffect, arrived?: () => void): AllocationPort;
 }
 
 /** Connects the pods of one process (one in production, several in tests) with an allocator that is called directly. */
@@ -75,6 +93,7 @@ export class InProcessAllocation implements Allocation {
         this.#deliver(nowMs);
       },
       nextAtMs: () => allocator.nextAtMs(),
+      heldFromMs: () => Number.POSITIVE_INFINITY,
       leave: (nowMs) => {
         this.#pods.delete(client);
         allocator.removeClient(client, nowMs);

@@ -1,9 +1,9 @@
 import type { Bounds } from '@sluice/crds';
-import { burstOf, ratePerMs } from './burst.ts';
+import { burstOf, isSlow, ratePerMs } from './burst.ts';
 import type { AllocatorEffect, ClientId, LeasePart } from './effect.ts';
 import { Heap } from './heap.ts';
 import { type BoundsInForce, boundsInForce, RATE_NAMES, type RateName } from './limit-key.ts';
-import { type RateDemand, RateShare } from './rate-share.ts';
+import { type HeldPart, type RateDemand, RateShare } from './rate-share.ts';
 import { SlotBook } from './slot-book.ts';
 import { type SlotDemand, Slots } from './slots.ts';
 import { rankMs } from './turn-order.ts';
@@ -23,6 +23,11 @@ export interface Urgency {
   /** Higher goes first. */
   readonly priority: number;
   readonly waitedMs: number;
+}
+
+export interface AllocatorOptions {
+  /** Numbers of grants begin above this: an allocator that follows another one must not use a number twice. */
+  readonly grantsAfter?: number;
 }
 
 interface KeyState {
@@ -53,12 +58,56 @@ interface Planned {
  */
 export class Allocator {
   readonly #keys = new Map<string, KeyState>();
-  readonly #book = new SlotBook((effect) => this.#effects.push(effect));
+  readonly #book: SlotBook;
   #effects: AllocatorEffect[] = [];
   readonly #plans = new Heap<Planned>((one, other) => one.atMs < other.atMs);
   readonly #planOf = new Map<RateShare, Planned>();
   #sequence = 0;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
+  /** Since when everything that was given out is known; before it somebody else may have emptied any bucket. */
+  #knowsSinceMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ grantsAfter = 0 }: AllocatorOptions = {}) {
+    this.#book = new SlotBook((effect) => this.#effects.push(effect), grantsAfter);
+  }
+
+  /** A client tells a new allocator which slots it holds. Bounds may be exceeded by it: they drain. */
+  restoreSlots(client: ClientId, grant: number, keys: readonly AllocatorKey[], nowMs: number): void {
+    const states = keys.map((key) => this.#state(key, nowMs));
+    this.#book.restore(
+      client,
+      grant,
+      states.map(({ slots }) => slots),
+      nowMs,
+    );
+  }
+
+  /** A client tells a new allocator which part of a rate it holds. */
+  restoreRate(client: ClientId, key: AllocatorKey, name: RateName, part: HeldPart, nowMs: number): void {
+    this.#state(key, nowMs).rates[name]?.restore(client, part, nowMs);
+  }
+
+  /** What was spent in advance under a former allocator and is not paid back yet: `level` is below zero. */
+  restoreDebt(key: AllocatorKey, name: RateName, level: number, nowMs: number): void {
+    this.#state(key, nowMs).rates[name]?.owe(level, nowMs);
+  }
+
+  /**
+   * Every client has told what it holds: from now on this allocator knows all. What its buckets held before nobody knows, so they begin empty
+   * (debts stay); a slow rate begins full, because {@link setLevel} says what is left of it before it is given to anybody.
+   */
+  begin(nowMs: number): void {
+    this.#knowsSinceMs = nowMs;
+    for (const { rates } of this.#keys.values()) for (const name of RATE_NAMES) rates[name]?.begin(nowMs);
+  }
+
+  /** What is left of a slow rate as it was written down before it was given. */
+  setLevel(key: AllocatorKey, name: RateName, level: number, nowMs: number): void {
+    const share = this.#state(key, nowMs).rates[name];
+    if (share === undefined) return;
+    share.setLevel(level, nowMs);
+    this.#replan(share);
+  }
 
   /** Makes the bounds of a key known, or changed ones. Lowered slots drain as they are released; raised ones wake who waits. */
   bind(key: AllocatorKey, nowMs: number): void {
@@ -217,13 +266,14 @@ export class Allocator {
     const rate = bounds[name];
     const perMs = rate === undefined ? Number.POSITIVE_INFINITY : ratePerMs(rate);
     const address = { keyId, rate: name };
-    return new RateShare(
-      address,
-      perMs,
-      burstOf(bounds, name),
-      (effect) => this.#effects.push(effect),
-      nowMs,
-    );
+    const burst = burstOf(bounds, name);
+    const emit = (effect: AllocatorEffect): void => {
+      this.#effects.push(effect);
+    };
+    const share = new RateShare(address, perMs, burst, emit, nowMs);
+    const sinceMs = nowMs - this.#knowsSinceMs;
+    if (!isSlow(perMs) && sinceMs * perMs < burst) share.setLevel(sinceMs * perMs, nowMs);
+    return share;
   }
 
   #dropRate(state: KeyState, name: RateName, share: RateShare): void {

@@ -13,6 +13,7 @@ export type ClientId = string;
  * - `ask`: others want of this rate too; the client says again what it wants now (`units: 0` = nothing).
  * - `turn`: the next unit of a slow rate is that far off if nobody else takes it.
  * - `slotWanted`: so many wait for a slot of a key of which the client holds some, its own demands included; `slotServed`: nobody does any more.
+ * - `lost`: everything that the client held is held no longer (its session was lost): nothing of it is given back, and who waits asks again.
  */
 export type AllocatorEffect =
   | { readonly type: 'slots'; readonly client: ClientId; readonly demand: number; readonly grant: number }
@@ -27,7 +28,8 @@ export type AllocatorEffect =
       readonly keyId: string;
       readonly waiting: number;
     }
-  | { readonly type: 'slotServed'; readonly client: ClientId; readonly keyId: string };
+  | { readonly type: 'slotServed'; readonly client: ClientId; readonly keyId: string }
+  | { readonly type: 'lost'; readonly client: ClientId };
 
 export interface RateAddress {
   readonly client: ClientId;

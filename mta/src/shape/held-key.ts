@@ -1,13 +1,15 @@
 import type { Bounds } from '@sluice/crds';
-import type { AllocatorKey } from './allocator.ts';
+import type { RoutedKey } from './allocation-port.ts';
 import { ratePerMs } from './burst.ts';
 import { HeldRate } from './held-rate.ts';
 import { boundsInForce, type LimitKey, RATE_NAMES, type RateName } from './limit-key.ts';
 
 /** What this pod holds of one key. */
-export class HeldKey implements AllocatorKey {
+export class HeldKey implements RoutedKey {
   readonly id: string;
   readonly broad: boolean;
+  readonly shard: string;
+  readonly podOnly: boolean;
   bounds: Bounds;
   generation: number | undefined;
   /** As it was presented last, with the bounds in force: what refusals name. */
@@ -21,6 +23,8 @@ export class HeldKey implements AllocatorKey {
   constructor(id: string, limit: LimitKey, nowMs: number) {
     this.id = id;
     this.broad = limit.shard === '';
+    this.shard = limit.shard;
+    this.podOnly = limit.scope === 'Pod';
     this.limit = limit;
     this.bounds = limit.bounds;
     this.generation = limit.generation;

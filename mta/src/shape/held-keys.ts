@@ -63,6 +63,16 @@ export class HeldKeys {
     this.#changed(key, key.replaceBounds(bounds), nowMs);
   }
 
+  /** What is held is held no longer; the allocator knows. Nobody waits. */
+  lose(nowMs: number): void {
+    for (const key of this.#keys.values()) {
+      for (const name of RATE_NAMES) {
+        const rate = key.rates[name];
+        if (rate !== undefined) this.#lines.lose(rate, nowMs);
+      }
+    }
+  }
+
   /** Gives back keys at rest. */
   sweep(nowMs: number): void {
     if (nowMs < this.#sweptAtMs + SWEEP_EVERY_MS) return;

@@ -30,6 +30,12 @@ export interface RateDemand {
   readonly sinceMs: number;
 }
 
+/** A part that a client holds, as it tells a new allocator. */
+export interface HeldPart extends SharePart {
+  readonly largestCost: number;
+  readonly once: boolean;
+}
+
 interface Holding extends SharePart {
   ratePerMs: number;
   capacity: number;
@@ -92,6 +98,33 @@ export class RateShare {
 
   get waiting(): number {
     return this.#contenders.size;
+  }
+
+  /** A client held this before the allocator began; its tokens are its own. */
+  restore(client: ClientId, { ratePerMs, capacity, largestCost, once }: HeldPart, nowMs: number): void {
+    this.#pool.refresh(nowMs);
+    const holding = this.#holdings.get(client) ?? this.#seat(client, largestCost, once, nowMs);
+    holding.ratePerMs += ratePerMs;
+    holding.capacity += capacity;
+    holding.largestCost = Math.max(holding.largestCost, largestCost);
+    this.#settlePool();
+  }
+
+  owe(level: number, nowMs: number): void {
+    this.#pool.refresh(nowMs);
+    this.#pool.level = Math.min(0, this.#pool.level) + Math.min(0, level);
+  }
+
+  begin(nowMs: number): void {
+    this.#pool.refresh(nowMs);
+    if (!isSlow(this.#ratePerMs) || this.#holdings.size > 0) this.#pool.level = Math.min(0, this.#pool.level);
+  }
+
+  /** Tokens of the pool, as they are known from elsewhere. */
+  setLevel(level: number, nowMs: number): void {
+    this.#pool.refresh(nowMs);
+    this.#pool.level = Math.min(level, this.#pool.capacity);
+    this.plan(nowMs);
   }
 
   demand(client: ClientId, demand: RateDemand, nowMs: number): void {

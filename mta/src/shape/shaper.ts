@@ -6,7 +6,7 @@ import type { AllocatorEffect, ClientId } from './effect.ts';
 import type { HeldKey } from './held-key.ts';
 import { HeldKeys, type ResolvedKeys } from './held-keys.ts';
 import type { HeldRate } from './held-rate.ts';
-import type { KeySet } from './limit-key.ts';
+import type { BoundName, KeySet, LimitKey } from './limit-key.ts';
 import { KEEP_AFTER_MS, Registration } from './registration.ts';
 import { SlotLines, type SlotSignals } from './slot-lines.ts';
 import { TokenLines } from './token-lines.ts';
@@ -20,8 +20,13 @@ export interface ShaperOptions extends SlotSignals {
   /** Name of this pod towards the allocator. */
   readonly client?: ClientId;
   /** The way to the allocator that several pods share; absent = one of its own, in-process. */
-  readonly allocation?: Allocation;
+  readonly allocation?: Allocation | undefined;
+  /** Something came from the allocator between two calls: `advance` may have something to do sooner. */
+  readonly onArrived?: (() => void) | undefined;
 }
+
+/** While nothing may be started, it is looked this often whether it may again, if nobody tells. */
+export const HELD_LOOK_MS = 250;
 
 /** Name of the only pod of a process. */
 const ONLY_CLIENT = 'pod';
@@ -56,6 +61,8 @@ class PodShaper implements Shaper {
   readonly #wakes = new WakeList();
   readonly #registrations = new Map<Waiter, Registration>();
   readonly #connections = new Map<string, HeldConnection>();
+  /** Refused because nothing may be started: not even what is held may be spent. */
+  readonly #onHold = new Set<Registration>();
   #sequence = 0;
   /** The latest time that was handed in. */
   #nowMs = 0;
@@ -64,7 +71,11 @@ class PodShaper implements Shaper {
     const client = options.client ?? ONLY_CLIENT;
     const allocation = options.allocation ?? new InProcessAllocation(new Allocator());
     const wake = (registration: Registration, nowMs: number): void => this.#wakes.add(registration, nowMs);
-    this.#port = allocation.join(client, (effect, nowMs) => this.#receive(effect, nowMs));
+    this.#port = allocation.join(
+      client,
+      (effect, nowMs) => this.#receive(effect, nowMs),
+      options.onArrived ?? (() => {}),
+    );
     this.#tokens = new TokenLines(this.#port, wake);
     this.#held = new HeldKeys(client, this.#port, this.#tokens);
     this.#slots = new SlotLines(this.#port, this.#held, wake, options);
@@ -77,6 +88,10 @@ class PodShaper implements Shaper {
     nowMs: number,
   ): { readonly granted: true } | Refusal {
     this.#nowMs = nowMs;
+    if (nowMs >= this.#port.heldFromMs()) {
+      const [first] = keys.keys;
+      if (first !== undefined) return this.#hold(first, 'messageRate', waiter, nowMs);
+    }
     const rates = this.#held.resolve(keys, nowMs).transactionRates;
     for (const rate of rates) {
       if (!rate.hasAtOnce(rate.unitsOf(cost), nowMs)) return this.#takeTokens(rates, cost, waiter, nowMs);
@@ -88,6 +103,10 @@ class PodShaper implements Shaper {
 
   takeConnection(keys: KeySet, waiter: Waiter, nowMs: number): ConnectionGrant | Refusal {
     this.#nowMs = nowMs;
+    if (nowMs >= this.#port.heldFromMs()) {
+      const [first] = keys.keys;
+      if (first !== undefined) return this.#hold(first, 'connections', waiter, nowMs);
+    }
     const set = this.#held.resolve(keys, nowMs);
     const registration = this.#registration(waiter, nowMs);
     const result = this.#takeSlots(keys, set, registration, nowMs);
@@ -123,7 +142,8 @@ class PodShaper implements Shaper {
   nextWakeAtMs(): number | undefined {
     if (this.#wakes.waiting) return this.#nowMs;
     const planAtMs = this.#port.nextAtMs() ?? Number.POSITIVE_INFINITY;
-    const atMs = Math.min(this.#tokens.nextAtMs(), this.#wakes.nextAtMs(), planAtMs);
+    const lookAtMs = this.#onHold.size > 0 ? this.#nowMs + HELD_LOOK_MS : Number.POSITIVE_INFINITY;
+    const atMs = Math.min(this.#tokens.nextAtMs(), this.#wakes.nextAtMs(), planAtMs, lookAtMs);
     return atMs === Number.POSITIVE_INFINITY ? undefined : atMs;
   }
 
@@ -135,6 +155,10 @@ class PodShaper implements Shaper {
     }
     this.#tokens.advance(nowMs);
     this.#held.sweep(nowMs);
+    if (this.#onHold.size > 0 && nowMs < this.#port.heldFromMs()) {
+      for (const registration of this.#onHold) this.#wakes.add(registration, nowMs);
+      this.#onHold.clear();
+    }
     this.#finish(nowMs);
   }
 
@@ -225,6 +249,24 @@ class PodShaper implements Shaper {
     return { granted: false, key: missing.key.limit, bound: missing.name, retryAtMs };
   }
 
+  /** Nothing may be started: the waiter is woken when something may be again. */
+  #hold(key: LimitKey, bound: BoundName, waiter: Waiter, nowMs: number): Refusal {
+    const registration = this.#registration(waiter, nowMs);
+    this.#stay(registration, nowMs);
+    this.#onHold.add(registration);
+    return { granted: false, key, bound, retryAtMs: undefined };
+  }
+
+  /** Everything that was held is lost: who waits begins again. */
+  #lose(nowMs: number): void {
+    for (const registration of [...this.#registrations.values()]) {
+      this.#forget(registration, nowMs);
+      this.#registrations.set(registration.waiter, registration);
+      this.#wakes.add(registration, nowMs);
+    }
+    this.#held.lose(nowMs);
+  }
+
   #registration(waiter: Waiter, nowMs: number): Registration {
     return this.#registrations.get(waiter) ?? new Registration(waiter, ++this.#sequence, nowMs);
   }
@@ -232,6 +274,7 @@ class PodShaper implements Shaper {
   /** It goes on waiting: not woken any more, in no line of tokens, with its age as it is now. */
   #stay(registration: Registration, nowMs: number): void {
     this.#wakes.delete(registration);
+    this.#onHold.delete(registration);
     this.#tokens.leave(registration, nowMs);
     registration.readTurn(nowMs);
     this.#registrations.set(registration.waiter, registration);
@@ -239,6 +282,7 @@ class PodShaper implements Shaper {
 
   #forget(registration: Registration, nowMs: number): void {
     this.#registrations.delete(registration.waiter);
+    this.#onHold.delete(registration);
     this.#wakes.delete(registration);
     this.#tokens.leave(registration, nowMs);
     this.#tokens.dropReservations(registration, nowMs);
@@ -246,6 +290,10 @@ class PodShaper implements Shaper {
   }
 
   #receive(effect: AllocatorEffect, nowMs: number): void {
+    if (effect.type === 'lost') {
+      this.#lose(nowMs);
+      return;
+    }
     if (!('rate' in effect)) {
       this.#slots.receive(effect, nowMs);
       return;

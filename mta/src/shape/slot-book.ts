@@ -17,10 +17,22 @@ export class SlotBook {
   readonly #emit: (effect: AllocatorEffect) => void;
   readonly #grants = new Map<ClientId, Map<number, readonly Slots[]>>();
   readonly #demands = new Map<ClientId, Map<number, SlotDemand>>();
-  #lastGrant = 0;
+  #lastGrant: number;
 
-  constructor(emit: (effect: AllocatorEffect) => void) {
+  constructor(emit: (effect: AllocatorEffect) => void, grantsAfter: number) {
     this.#emit = emit;
+    this.#lastGrant = grantsAfter;
+  }
+
+  /** A grant of a former book. */
+  restore(client: ClientId, grant: number, keys: readonly Slots[], nowMs: number): void {
+    const ofClient = this.#grants.get(client) ?? new Map<number, readonly Slots[]>();
+    if (ofClient.has(grant)) return;
+    this.#grants.set(client, ofClient.set(grant, keys));
+    for (const slots of keys) {
+      slots.inUse++;
+      slots.occupy(client, nowMs);
+    }
   }
 
   demand(demand: SlotDemand, nowMs: number): void {

@@ -134,6 +134,14 @@ export class TokenLines {
     }
   }
 
+  /** What is held of it is held no longer. */
+  lose(rate: HeldRate, nowMs: number): void {
+    this.#giveBackAll(rate, nowMs);
+    rate.recall = undefined;
+    rate.turnAtMs = undefined;
+    rate.demandedAtMs = undefined;
+  }
+
   /** Keeps tokens for a waiter that has waited long, while it waits elsewhere. One waiter per rate may. */
   #keep(rate: HeldRate, units: number, registration: Registration, nowMs: number): boolean {
     if (nowMs - registration.refusedAtMs < KEEP_AFTER_MS) return false;

@@ -23,5 +23,12 @@ export {
 } from './recipient-group.ts';
 export { MAX_REPLY_TEXT, type Reply } from './reply.ts';
 export type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
+export {
+  type Clocks,
+  OwnSession,
+  RENEW_EVERY_MS,
+  RENEW_WHILE_SUSPECTING_MS,
+} from './segment/own-session.ts';
+export { SessionWatch } from './segment/session-watch.ts';
 export type { PartEnd, SpoolListener } from './spool-listener.ts';
 export { openSqliteSpool, type SqliteSpoolOptions } from './sqlite-spool.ts';

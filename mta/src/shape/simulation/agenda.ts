@@ -6,8 +6,14 @@ interface Appointment {
   readonly run: (nowMs: number) => void;
 }
 
+/** A time, and things to do in it. */
+export interface Timeline {
+  readonly nowMs: number;
+  at(atMs: number, run: (nowMs: number) => void): void;
+}
+
 /** The simulated time: things to do, in their order. */
-export class Agenda {
+export class Agenda implements Timeline {
   readonly #appointments = new Heap<Appointment>(
     (one, other) => one.atMs < other.atMs || (one.atMs === other.atMs && one.sequence < other.sequence),
   );

@@ -49,6 +49,7 @@ export class DelayedAllocation implements Allocation {
       giveBack: (keyId, name, part) => send((nowMs) => allocator.giveBack(client, keyId, name, part, nowMs)),
       advance: () => {},
       nextAtMs: () => undefined,
+      heldFromMs: () => Number.POSITIVE_INFINITY,
       leave: () => send((nowMs) => allocator.removeClient(client, nowMs)),
     };
   }

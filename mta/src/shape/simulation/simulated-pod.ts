@@ -1,13 +1,13 @@
 import type { ConnectionGrant, Shaper, Waiter } from '../contract.ts';
 import type { KeySet } from '../limit-key.ts';
 import { TRANSACTION_RATES } from '../limit-key.ts';
-import type { Agenda } from './agenda.ts';
+import type { Timeline } from './agenda.ts';
 import type { LimitWatch } from './limit-watch.ts';
 
 /** What a lane of a simulated pod does: connect, carry some messages, leave, again and again while it has mail. */
 export interface LaneLoad {
   readonly keys: KeySet;
-  readonly watches: readonly LimitWatch[];
+  readonly watches: readonly Pick<LimitWatch, 'connect' | 'disconnect' | 'spend'>[];
   readonly priority: number;
   /** Recipients of its next message. */
   readonly recipients: () => number;
@@ -19,16 +19,20 @@ export interface LaneLoad {
   readonly untilMs: number;
 }
 
+/** A connection whose slot somebody else wants ends after this long: between two messages, or while it waits for a token. */
+const QUANTUM_MS = 10_000;
+
 /** A pod: the real shaper, driven by a timer that is late as timers are. */
 export class SimulatedPod {
   readonly shaper: Shaper;
   readonly lanes: SimulatedLane[] = [];
-  readonly agenda: Agenda;
+  readonly wanted = new Set<string>();
+  readonly agenda: Timeline;
   readonly #latenessMs: () => number;
   #timerAtMs = Number.POSITIVE_INFINITY;
   alive = true;
 
-  constructor(shaper: Shaper, agenda: Agenda, latenessMs: () => number) {
+  constructor(shaper: Shaper, agenda: Timeline, latenessMs: () => number) {
     this.shaper = shaper;
     this.agenda = agenda;
     this.#latenessMs = latenessMs;
@@ -39,6 +43,27 @@ export class SimulatedPod {
     this.lanes.push(lane);
     this.agenda.at(load.fromMs, (nowMs) => lane.connect(nowMs));
     return lane;
+  }
+
+  /** Somebody waits for a slot of this key, or nobody does any more. */
+  slotWanted(keyId: string, wanted: boolean): void {
+    if (!wanted) {
+      this.wanted.delete(keyId);
+      return;
+    }
+    if (this.wanted.has(keyId)) return;
+    this.wanted.add(keyId);
+    for (const lane of this.lanes) lane.yieldLater();
+  }
+
+  /** All connections end without a word to anybody. */
+  destroySockets(): void {
+    for (const lane of this.lanes) lane.fenced();
+  }
+
+  /** After {@link destroySockets}. */
+  reconnect(nowMs: number): void {
+    for (const lane of this.lanes) lane.connect(nowMs);
   }
 
   /** Everything stops at once; what it held counts until it is fenced. */
@@ -71,6 +96,8 @@ class SimulatedLane implements Waiter {
   since: number;
   #grant: ConnectionGrant | undefined;
   #carried = 0;
+  #connection = 0;
+  #connectedAtMs = 0;
   #nextRecipients: number;
   sent = 0;
   longestWaitMs = 0;
@@ -103,6 +130,9 @@ class SimulatedLane implements Waiter {
       this.#served(nowMs);
       this.#grant = result;
       this.#carried = 0;
+      this.#connection++;
+      this.#connectedAtMs = nowMs;
+      this.yieldLater();
       for (const watch of this.#load.watches) watch.connect(nowMs);
       this.carry(nowMs);
     } else {
@@ -113,7 +143,8 @@ class SimulatedLane implements Waiter {
 
   carry(nowMs: number): void {
     if (!this.#pod.alive || this.#grant === undefined) return;
-    if (nowMs >= this.#load.untilMs || this.#carried >= this.#load.messagesPerConnection) {
+    const spent = this.#carried >= this.#load.messagesPerConnection || this.#mustYield(nowMs);
+    if (nowMs >= this.#load.untilMs || spent) {
       this.#leave(nowMs);
       return;
     }
@@ -135,16 +166,37 @@ class SimulatedLane implements Waiter {
       this.#carried++;
       this.since = nowMs;
       this.#nextRecipients = this.#load.recipients();
-      this.#pod.agenda.at(nowMs + this.#load.transactionMs(), (laterMs) => this.carry(laterMs));
+      const connection = this.#connection;
+      this.#pod.agenda.at(nowMs + this.#load.transactionMs(), (laterMs) => {
+        if (connection === this.#connection) this.carry(laterMs);
+      });
     } else {
       this.waitingSinceMs ??= nowMs;
     }
     this.#pod.arm();
   }
 
+  /** If its slot is wanted: leaves when its quantum is over and it waits for a token. */
+  yieldLater(): void {
+    if (this.#grant === undefined || !this.#isWanted()) return;
+    const connection = this.#connection;
+    this.#pod.agenda.at(this.#connectedAtMs + QUANTUM_MS, (nowMs) => {
+      if (connection === this.#connection && this.waitingSinceMs !== undefined) this.carry(nowMs);
+    });
+  }
+
+  #isWanted(): boolean {
+    return this.#load.keys.keys.some(({ id }) => this.#pod.wanted.has(id));
+  }
+
+  #mustYield(nowMs: number): boolean {
+    return nowMs >= this.#connectedAtMs + QUANTUM_MS && this.#isWanted();
+  }
+
   fenced(): void {
     if (this.#grant === undefined) return;
     this.#grant = undefined;
+    this.#connection++;
     for (const watch of this.#load.watches) watch.disconnect();
   }
 

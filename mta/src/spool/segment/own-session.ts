@@ -50,6 +50,11 @@ export class OwnSession {
     return sinceMs >= START_NOTHING_AFTER_MS ? 'paused' : 'valid';
   }
 
+  /** When it is over if no renewal is acknowledged any more, by the monotonic clock. */
+  get overAtMs(): number {
+    return this.#last.monotonicMs + DESTROY_SOCKETS_AFTER_MS;
+  }
+
   /** When the standing changes next if no renewal is acknowledged, by the monotonic clock. */
   nextChangeAtMs(now: Clocks): number {
     const changes = [START_NOTHING_AFTER_MS, DESTROY_SOCKETS_AFTER_MS];
