@@ -59,6 +59,14 @@ export const ERRORS = {
     what: 'Cannot open {file} for events: {reason}.',
     cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
   },
+  SLUICE_NATS_NOT_NAMED: {
+    what: '{file} names no NATS: it has no {field}.',
+    cure: 'Give the settings file of an MTA that has it, or --nats.',
+  },
+  SLUICE_EVENTS_STREAM_UNUSABLE: {
+    what: 'NATS cannot keep events: {reason}.',
+    cure: '{cure}',
+  },
   SLUICE_DKIM_KEY_FILE: {
     what: 'The DKIM key file {file} cannot be used: {reason}.',
     cure: 'Name another file. A key that is there is never written over: it may be published.',

@@ -1,14 +1,29 @@
+import { EventStreamLayout } from '@sluice/mta/report';
 import { Layout, podPermissions } from '@sluice/mta/spool';
 import type { NatsUser } from './nats-config.ts';
 
 const PASSWORD = 'not a secret';
 const SPOOL_STREAMS = 2;
 
+const spoolRights = podPermissions(new Layout({ prefix: 'sluice', spoolStreams: SPOOL_STREAMS }), true);
+const events = new EventStreamLayout('sluice');
+
 /** The user of a pod with no more rights than the documentation asks for. */
 export const POD_USER: NatsUser = {
   identity: { user: 'sluice', password: PASSWORD },
-  permissions: podPermissions(new Layout({ prefix: 'sluice', spoolStreams: SPOOL_STREAMS }), true),
+  permissions: {
+    ...spoolRights,
+    publish: [...new Set([...spoolRights.publish, ...events.podPublishes(true)])],
+  },
 };
+
+/** Who may only read events. */
+export const EVENT_READER: NatsUser = {
+  identity: { user: 'reader', password: PASSWORD },
+  permissions: { publish: events.readerPublishes, subscribe: spoolRights.subscribe },
+};
+
+export const EVENT_READER_LOGIN = { kind: 'password', user: 'reader', password: PASSWORD } as const;
 
 /** `spec.spool` of sluice.yaml for a server with {@link POD_USER}. */
 export function jetStreamSpool(

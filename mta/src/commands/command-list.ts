@@ -38,6 +38,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./queue.ts')).queue,
   },
   {
+    name: 'events',
+    summary: 'Follow the events of all MTAs',
+    load: async () => (await import('./events.ts')).events,
+  },
+  {
     name: 'proxy',
     summary: 'Run the SOCKS5 proxy of an egress node',
     load: async () => (await import('./proxy.ts')).proxy,

@@ -28,12 +28,13 @@ import {
 import { createDial, proxyAddresses } from '../egress/mod.ts';
 import { type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
 import { openFileDirectiveStore } from '../react/mod.ts';
-import { createEventSink, createMetrics } from '../report/mod.ts';
+import { createMetrics } from '../report/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
 import { type FollowedListener, followListenerFiles } from './listener-files.ts';
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
+import { openEvents } from './pod-events.ts';
 import { openPodSpool } from './pod-spool.ts';
 import { followCredentials } from './proxy-credentials.ts';
 import { createSigning } from './signing.ts';
@@ -58,7 +59,7 @@ export interface Pod {
  */
 export async function startPod(settings: Settings, secrets: SecretFiles, logger: Logger): Promise<Pod> {
   const metrics = createMetrics();
-  const events = createEventSink({ settings: settings.events, logger });
+  const events = await openEvents(settings, logger);
   const tenants = new Tenants(settings);
   const classes = new Map(settings.classes.map(({ name, priority }) => [name, priority]));
   const memory = new MemoryGauge(settings.memory.maxBytes, settings.memory.lowWaterPercent);

@@ -42,3 +42,7 @@ export const NATS_MAX_BYTES = 10 * 2 ** 30;
 export const NATS_JOURNAL_BYTES = 2 ** 30;
 /** As many leaders as a cluster of three can share, and one more than it has cores to spare for. */
 export const NATS_SPOOL_STREAMS = 4;
+/** Half a day at 1,000 messages a second, each accepted and delivered. */
+export const EVENTS_MAX_BYTES = 2 * 2 ** 30;
+/** A consumer that was down over a weekend misses nothing. */
+export const EVENTS_MAX_AGE_MS = 72 * 3_600_000;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import * as defaults from './defaults.ts';
 import { byteSize, optional, passwordFields } from './settings-fields.ts';
 
-const server = z
+export const natsServer = z
   .string()
   .regex(
     /^(nats|tls):\/\/[^\s@/]+$/,
@@ -11,13 +11,13 @@ const server = z
   .meta({ form: 'nats://host:port' });
 
 /** The prefix is a token of subjects and the beginning of stream names. */
-const prefix = z
+export const natsPrefix = z
   .string()
   .min(1)
   .max(32)
   .regex(/^[A-Za-z0-9_-]+$/, 'only letters, digits, hyphens and underscores may be used.');
 
-const credentials = z.strictObject({
+export const natsCredentials = z.strictObject({
   user: optional(z.string().min(1).max(256).describe('User name; with `password` or `passwordFile`.')),
   ...passwordFields,
   tokenFile: optional(
@@ -27,7 +27,7 @@ const credentials = z.strictObject({
   credsFile: optional(z.string().min(1).describe('File with a user JWT and its seed, as `nsc` writes it.')),
 });
 
-const tls = z.strictObject({
+export const natsTls = z.strictObject({
   caFile: optional(
     z
       .string()
@@ -42,17 +42,17 @@ const tls = z.strictObject({
 
 export const jetStreamSchema = z.strictObject({
   servers: z
-    .array(server)
+    .array(natsServer)
     .min(1)
     .max(20)
     .describe('Servers of one NATS cluster; any that answers will do, the others are learned from it.'),
   credentials: optional(
-    credentials.describe(
+    natsCredentials.describe(
       'How the pod logs in; exactly one way. Absent = without. Files are read again at every connection.',
     ),
   ),
-  tls: optional(tls.describe('TLS towards NATS; absent = only if the server demands it.')),
-  prefix: prefix
+  tls: optional(natsTls.describe('TLS towards NATS; absent = only if the server demands it.')),
+  prefix: natsPrefix
     .default(defaults.NATS_PREFIX)
     .describe('Begins every subject and every stream name: two Sluice on one NATS account need two.'),
   durability: z

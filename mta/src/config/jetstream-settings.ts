@@ -4,11 +4,7 @@ export interface JetStreamSettings {
   readonly servers: readonly string[];
   readonly credentials: NatsCredentialSettings;
   /** Absolute paths. */
-  readonly tls?: {
-    readonly caFile?: string;
-    readonly certificateFile?: string;
-    readonly keyFile?: string;
-  };
+  readonly tls?: NatsTlsSettings;
   readonly prefix: string;
   readonly durability: 'Single' | 'Replicated' | 'Synced';
   /** Of all SPOOL streams together. */
@@ -17,6 +13,12 @@ export interface JetStreamSettings {
   readonly journalBytes: number;
   readonly spoolStreams: number;
   readonly streams: 'Create' | 'Check';
+}
+
+export interface NatsTlsSettings {
+  readonly caFile?: string;
+  readonly certificateFile?: string;
+  readonly keyFile?: string;
 }
 
 /** Who this pod is towards NATS; files are absolute paths and are read at every connection. */

@@ -9,6 +9,7 @@ export {
   SIGNED_HEADERS,
 } from './dkim-schema.ts';
 export type * from './dkim-settings.ts';
+export type * from './event-stream-settings.ts';
 export { compileFiles, type GivenFiles, readGivenFiles } from './given-files.ts';
 export { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
 export type * from './jetstream-settings.ts';

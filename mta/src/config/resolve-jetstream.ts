@@ -1,5 +1,8 @@
+import { NATS_PREFIX } from './defaults.ts';
+import type { EventStreamInFile } from './event-stream-schema.ts';
+import type { EventStreamSettings } from './event-stream-settings.ts';
 import type { JetStreamInFile } from './jetstream-schema.ts';
-import type { JetStreamSettings, NatsCredentialSettings } from './jetstream-settings.ts';
+import type { JetStreamSettings, NatsCredentialSettings, NatsTlsSettings } from './jetstream-settings.ts';
 
 /** What resolving needs of the rest of the file. */
 export interface JetStreamSurroundings {
@@ -12,7 +15,7 @@ export interface JetStreamSurroundings {
     fields: { readonly password?: string; readonly passwordFile?: string },
     path: readonly string[],
   ) => string | undefined;
-  /** Tells a mistake; the path begins below `spec.spool.jetstream`. */
+  /** Tells a mistake; the path begins below `spec.spool.jetstream`, or `spec.events.jetstream`. */
   readonly problem: (path: readonly string[], what: string, cure: string) => void;
 }
 
@@ -22,19 +25,52 @@ export function resolveJetStream(
   surroundings: JetStreamSurroundings,
 ): JetStreamSettings {
   const { credentials, tls, ...plain } = inFile;
-  if ((tls?.certificateFile === undefined) !== (tls?.keyFile === undefined)) {
-    const what = 'A certificate and its key belong together.';
-    surroundings.problem(['tls'], what, 'Give certificateFile and keyFile, or neither.');
-  }
   return {
     ...plain,
     credentials: credentials === undefined ? { kind: 'none' } : resolveCredentials(credentials, surroundings),
-    ...(tls !== undefined && {
-      tls: Object.fromEntries(
-        Object.entries(tls).map(([field, file]) => [field, surroundings.absolute(file)]),
-      ),
-    }),
+    ...(tls !== undefined && { tls: resolveTls(tls, surroundings) }),
   };
+}
+
+/** Turns `spec.events.jetstream` into what its writer receives; what it does not say is as the spool has it. */
+export function resolveEventStream(
+  inFile: EventStreamInFile,
+  spool: JetStreamSettings | undefined,
+  surroundings: JetStreamSurroundings,
+): EventStreamSettings {
+  const { servers, credentials, tls, prefix, durability, guarantee, maxBytes, maxAge, stream } = inFile;
+  if (servers === undefined && spool === undefined) {
+    const what = 'Nobody says which NATS keeps the events.';
+    surroundings.problem([], what, 'Add servers: the spool is not on NATS.');
+  }
+  // Another cluster knows other users.
+  const same = servers === undefined ? spool : undefined;
+  const tlsHere = tls === undefined ? same?.tls : resolveTls(tls, surroundings);
+  return {
+    servers: servers ?? spool?.servers ?? [],
+    credentials:
+      credentials === undefined
+        ? (same?.credentials ?? { kind: 'none' })
+        : resolveCredentials(credentials, surroundings),
+    ...(tlsHere !== undefined && { tls: tlsHere }),
+    prefix: prefix ?? same?.prefix ?? NATS_PREFIX,
+    durability: durability ?? same?.durability ?? 'Replicated',
+    guarantee,
+    maxBytes,
+    maxAgeMs: maxAge,
+    stream,
+  };
+}
+
+function resolveTls(
+  tls: NonNullable<JetStreamInFile['tls']>,
+  { absolute, problem }: JetStreamSurroundings,
+): NatsTlsSettings {
+  if ((tls.certificateFile === undefined) !== (tls.keyFile === undefined)) {
+    const what = 'A certificate and its key belong together.';
+    problem(['tls'], what, 'Give certificateFile and keyFile, or neither.');
+  }
+  return Object.fromEntries(Object.entries(tls).map(([field, file]) => [field, absolute(file)]));
 }
 
 function resolveCredentials(

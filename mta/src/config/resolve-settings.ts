@@ -4,7 +4,7 @@ import { checkShape } from './check-shape.ts';
 import { REPORT_MAILBOX } from './defaults.ts';
 import { isOpenRelay } from './network.ts';
 import { resolveDkim } from './resolve-dkim.ts';
-import { resolveJetStream } from './resolve-jetstream.ts';
+import { type JetStreamSurroundings, resolveEventStream, resolveJetStream } from './resolve-jetstream.ts';
 import type {
   CredentialSettings,
   RouteSettings,
@@ -68,11 +68,12 @@ class Resolver {
       this.#listener(listener, ['spec', 'listeners', 'smtp', index], hostname),
     );
     this.#checkUsersExist();
+    const spool = this.#spool(spec.spool);
     return {
       hostname,
       smtpListeners,
       adminAddress: spec.listeners.admin.address,
-      spool: this.#spool(spec.spool),
+      spool,
       memory: {
         maxBytes: spec.memory.maxBytes ?? surroundings.memoryBytes,
         lowWaterPercent: spec.memory.lowWaterPercent,
@@ -113,6 +114,13 @@ class Resolver {
       events: {
         stdout: spec.events.stdout,
         ...(spec.events.file !== undefined && { file: this.#path(spec.events.file) }),
+        ...(spec.events.jetstream !== undefined && {
+          jetstream: resolveEventStream(
+            spec.events.jetstream,
+            spool.type === 'JetStream' ? spool : undefined,
+            this.#natsSurroundings(['spec', 'events', 'jetstream']),
+          ),
+        }),
       },
     };
   }
@@ -122,15 +130,18 @@ class Resolver {
       const { path, minFreeBytes } = spool.sqlite;
       return { type: 'SQLite', path: this.#path(path), minFreeBytes };
     }
-    const at = ['spec', 'spool', 'jetstream'];
+    const surroundings = this.#natsSurroundings(['spec', 'spool', 'jetstream']);
+    return { type: 'JetStream', ...resolveJetStream(spool.jetstream, surroundings) };
+  }
+
+  #natsSurroundings(at: FieldPath): JetStreamSurroundings {
     const { source } = this.#input;
-    const settings = resolveJetStream(spool.jetstream, {
+    return {
       absolute: (file) => this.#path(file),
       secret: (file, path) => this.#password({ passwordFile: file }, [...at, ...path], source) ?? '',
       password: (fields, path) => this.#password(fields, [...at, ...path], source),
       problem: (path, what, cure) => this.#problem([...at, ...path], what, cure),
-    });
-    return { type: 'JetStream', ...settings };
+    };
   }
 
   #listener(listener: ListenerInFile, path: FieldPath, hostname: string): SmtpListenerSettings {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import * as defaults from './defaults.ts';
 import { dkimSchema } from './dkim-schema.ts';
+import { eventStreamSchema } from './event-stream-schema.ts';
 import { jetStreamSchema } from './jetstream-schema.ts';
 import {
   byteSize,
@@ -413,6 +414,7 @@ const spec = z.strictObject({
     .strictObject({
       stdout: z.enum(['Enabled', 'Disabled']).default('Disabled').describe('JSON lines on standard output.'),
       file: optional(z.string().min(1).describe('JSON lines appended to this file.')),
+      jetstream: optional(eventStreamSchema.describe('A stream on NATS that keeps them for consumers.')),
     })
     .prefault({})
     .describe('One event per fact, see events.md.'),

@@ -1,5 +1,6 @@
 import type { TlsLevel } from '@sluice/crds';
 import type { DkimSettings } from './dkim-settings.ts';
+import type { EventStreamSettings } from './event-stream-settings.ts';
 import type { HostPort } from './host-port.ts';
 import type { JetStreamSettings } from './jetstream-settings.ts';
 import type { Network } from './network.ts';
@@ -153,4 +154,5 @@ export interface LogSettings {
 export interface EventSettings {
   readonly stdout: 'Enabled' | 'Disabled';
   readonly file?: string;
+  readonly jetstream?: EventStreamSettings;
 }

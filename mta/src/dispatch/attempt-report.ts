@@ -54,8 +54,10 @@ export interface ReactionReport extends Judgement {
   readonly nowMs: number;
 }
 
-/** Whom the dispatcher tells what happened. Called after the outcome is durable (`deferred`: before). */
+/** Whom the dispatcher tells what happened: once it did, before it is recorded. */
 export interface DispatchReport {
+  /** Resolves when the terminal events told so far outlive this process; `undefined` = they do, or nobody asked for it. */
+  stored(): Promise<void> | undefined;
   accepted(envelope: Envelope): void;
   outcome(report: OutcomeReport): void;
   /** Time from MAIL to the last reply. */

@@ -118,6 +118,7 @@ export class TestPod {
         setup.dial ??
         ((source, address, port, timeoutMs, signal) => dial(source, { address, port }, timeoutMs, signal)),
       report: {
+        stored: () => undefined,
         accepted: () => {},
         outcome: (report) => this.outcomes.push(report),
         transaction: () => {},

@@ -143,6 +143,7 @@ export class Dispatcher {
     });
     const reports = options.reports ?? NO_REPORTS;
     const journal = new OutcomeJournal(options.spool, {
+      eventsStored: () => options.report.stored(),
       onRoom: () => this.#lanes.journalHasRoom(),
       onError: (error) => options.report.journalError(error),
       onFault: (error) => options.report.fault(error),

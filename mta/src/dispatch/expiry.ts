@@ -70,7 +70,9 @@ export class Expiry {
 
   /** `false` = its message could not be read. */
   async #expire(entry: Entry): Promise<boolean> {
-    const { queue, report } = this.#context;
+    const { queue, report, journal } = this.#context;
+    // Mail that expires by the million must not outrun a store that is slow.
+    if (journal.full) await journal.drained();
     try {
       const unit = queue.unit(entry);
       const key = queue.unitKey(unit);

@@ -16,6 +16,8 @@ class GatedStore {
   readonly batches: (readonly Outcome[])[] = [];
   #let: (() => void) | undefined;
   gated = false;
+  /** What the journal is told of the events. */
+  events: Promise<void> | undefined;
 
   async record(outcomes: readonly Outcome[]): Promise<{ readonly mismatched: number }> {
     if (this.gated)
@@ -38,6 +40,7 @@ function journalOf(store: GatedStore) {
   const journal = new OutcomeJournal(
     store,
     {
+      eventsStored: () => store.events,
       onRoom: () => told.room++,
       onError: () => told.errors++,
       onFault: () => told.faults++,
@@ -98,6 +101,33 @@ test('an event that cannot be told stops neither the other events nor the outcom
   assert.equal(told.faults, 1);
   assert.ok(second);
   assert.equal(store.batches.flat().length, 3);
+});
+
+test('an outcome is recorded only after its event is stored, or a crash between the two would lose the event', async () => {
+  const store = new GatedStore();
+  const { journal } = journalOf(store);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  store.events = promise;
+  journal.add(outcome(1));
+  await new Promise((done) => setImmediate(() => setImmediate(done)));
+  assert.deepEqual(store.batches, []);
+  assert.equal(journal.unjournalled, 1, 'it counts as not recorded: transactions stop at W');
+  resolve();
+  await journal.drained();
+  assert.equal(store.batches.flat().length, 1);
+});
+
+test('a drained process records nothing whose event could not be stored', async () => {
+  const store = new GatedStore();
+  const { journal } = journalOf(store);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  store.events = promise;
+  journal.add(outcome(1));
+  await new Promise((done) => setImmediate(() => setImmediate(done)));
+  journal.close();
+  resolve();
+  await journal.drained();
+  assert.deepEqual(store.batches, []);
 });
 
 test('a store that is gone for good does not keep a drained process alive', async () => {

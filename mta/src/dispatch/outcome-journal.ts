@@ -7,18 +7,23 @@ export const MAX_UNJOURNALLED_OUTCOMES = 500;
 export const JOURNAL_RETRY_MS = 1000;
 
 export interface OutcomeJournalHooks {
+  /**
+   * Asked before a batch is recorded: resolves when the events told so far outlive this process. An outcome that is recorded is never
+   * looked at again, so an event that was not stored by then would be missing for good.
+   */
+  readonly eventsStored: () => Promise<void> | undefined;
   /** The number of outcomes that are not durable fell to or below W again. */
   readonly onRoom: () => void;
   readonly onError: (error: unknown) => void;
-  /** An `afterDurable` or `onRoom` threw: a bug. */
+  /** A hook or an `afterDurable` threw: a bug. */
   readonly onFault: (error: unknown) => void;
   /** (sequence, id) of an outcome matched nothing in the store: a bug or a store that lost its tail. */
   readonly onMismatch: (count: number) => void;
 }
 
 /**
- * Gathers outcomes and records them in batches, one batch under way at a time, in the order in which they came.
- * What must not be seen before the outcome is durable (a terminal event) is handed in as `afterDurable`.
+ * Gathers outcomes and records them in batches, one batch under way at a time, in the order in which they came, each after its events.
+ * What may only be done once the outcome is durable (a report to the sender) is handed in as `afterDurable`.
  */
 export class OutcomeJournal {
   readonly #spool: Pick<Spool, 'record'>;
@@ -100,7 +105,13 @@ export class OutcomeJournal {
 
   /** Tries until the store takes the batch: an outcome is never dropped, transactions stop at W meanwhile. */
   async #record(batch: readonly Outcome[]): Promise<boolean> {
+    try {
+      await this.#hooks.eventsStored();
+    } catch (error) {
+      this.#hooks.onFault(error);
+    }
     for (;;) {
+      if (this.#closed) return false;
       try {
         const { mismatched } = await this.#spool.record(batch);
         if (mismatched > 0) this.#hooks.onMismatch(mismatched);

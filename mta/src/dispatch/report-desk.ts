@@ -220,8 +220,12 @@ export class ReportDesk {
   ): Promise<boolean> {
     const { options, submit, report, clock } = this.#parts;
     const id = reportId(envelope.id, group, owed);
-    if (this.#stored.delete(id)) return true;
     const nowMs = clock.nowMs();
+    if (this.#stored.delete(id)) {
+      // The process that stored it may have ended before its event was stored.
+      report.reported({ envelope, reportId: id, owed, nowMs });
+      return true;
+    }
     const recipients = owed.flatMap(({ recipients, ...fact }) =>
       recipients.map((index) => ({
         address: envelope.recipients[index] ?? '',

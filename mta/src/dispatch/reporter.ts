@@ -17,6 +17,7 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
     logger.error({ reason: error instanceof Error ? error.message : String(error) }, what);
   };
   return {
+    stored: () => events.stored(),
     accepted(envelope) {
       metrics.accepted(envelope.recipients.length, envelope.sizeBytes);
       if (events.wants)

@@ -52,35 +52,23 @@ export function settle(context: DispatchContext, attempt: Attempt, result: Trans
     by.transient.map((position) => attempt.tried[position] ?? 0),
   );
   deferred.sort((a, b) => a - b);
-  const tell = (
-    kind: OutcomeReport['kind'],
-    positions: readonly number[],
-    nextAttemptAtMs: number,
-  ): (() => void) => {
+  // Told before it is recorded: the journal records nothing of which the event is not stored (ADR 0026).
+  const tell = (kind: OutcomeReport['kind'], positions: readonly number[], nextAttemptAtMs: number): void => {
     const first = result.recipients[positions[0] ?? 0];
-    return () =>
-      context.report.outcome({
-        kind,
-        envelope: message.envelope,
-        recipients: positions.map((position) => attempt.tried[position] ?? 0),
-        attempts,
-        place: attempt.place,
-        phase: first?.phase ?? '',
-        reply: first?.reply ?? NO_REPLY,
-        nextAttemptAtMs,
-        nowMs,
-      });
+    tellOutcome(context, {
+      kind,
+      envelope: message.envelope,
+      recipients: positions.map((position) => attempt.tried[position] ?? 0),
+      attempts,
+      place: attempt.place,
+      phase: first?.phase ?? '',
+      reply: first?.reply ?? NO_REPLY,
+      nextAttemptAtMs,
+      nowMs,
+    });
   };
-  const final: (() => void)[] = [];
-  if (by.delivered.length > 0) final.push(tell('delivered', by.delivered, 0));
-  if (by.permanent.length > 0)
-    final.push(...eachReply(result, by.permanent).map((same) => tell('bounced', same, 0)));
-  const afterDurable =
-    final.length === 0
-      ? undefined
-      : () => {
-          for (const each of final) each();
-        };
+  if (by.delivered.length > 0) tell('delivered', by.delivered, 0);
+  if (by.permanent.length > 0) for (const same of eachReply(result, by.permanent)) tell('bounced', same, 0);
 
   const { sequence } = message.reference;
   const tracked = context.tracked.get(sequence, group);
@@ -89,8 +77,8 @@ export function settle(context: DispatchContext, attempt: Attempt, result: Trans
     owed = owed.concat(newlyOwed(context, attempt, result, by, nowMs));
   }
   if (untried.length === 0 && deferred.length === 0) {
-    if (owed.length === 0) finish(context, entry, message, group, afterDurable);
-    else finishOwing(context, entry, message, group, owed, attempts, attempt.place.source, afterDurable);
+    if (owed.length === 0) finish(context, entry, message, group);
+    else finishOwing(context, entry, message, group, owed, attempts, attempt.place.source);
     return;
   }
   const { delaysMs } = attempt.retry;
@@ -112,12 +100,12 @@ export function settle(context: DispatchContext, attempt: Attempt, result: Trans
   context.journal.add(
     { kind: 'deferred', reference: message.reference, group, state },
     owed.length === 0
-      ? afterDurable
-      : whenOwed(context, message, group, state, untried.length > 0 ? GATHER_MS : 0, afterDurable),
+      ? undefined
+      : whenOwed(context, message, group, state, untried.length > 0 ? GATHER_MS : 0),
   );
   if (lastReply !== undefined) context.lastReplies.set(sequence, group, lastReply);
   if (by.transient.length > 0) {
-    for (const same of eachReply(result, by.transient)) tell('deferred', same, nextAtMs)();
+    for (const same of eachReply(result, by.transient)) tell('deferred', same, nextAtMs);
   }
   if (fate !== undefined) {
     // Whoever has it now makes the next attempt.
@@ -175,13 +163,22 @@ export function settleExpired(
     nextAttemptAtMs: 0,
     nowMs,
   };
-  const afterDurable = () => context.report.outcome(report);
+  tellOutcome(context, report);
   const recipients = pending.filter((index) => isReported(context.reports.rules, envelope, index, 'failed'));
   const before = owedBy(context.tracked.get(sequence, group));
   const owed: readonly OwedReport[] =
     recipients.length === 0 ? before : before.concat({ action: 'failed', recipients, reply, atMs: nowMs });
-  if (owed.length === 0) finish(context, entry, message, group, afterDurable);
-  else finishOwing(context, entry, message, group, owed, attempts, place.source, afterDurable);
+  if (owed.length === 0) finish(context, entry, message, group);
+  else finishOwing(context, entry, message, group, owed, attempts, place.source);
+}
+
+/** Whoever is told may fail; the outcome is recorded all the same. */
+function tellOutcome({ report }: DispatchContext, outcome: OutcomeReport): void {
+  try {
+    report.outcome(outcome);
+  } catch (error) {
+    report.fault(error);
+  }
 }
 
 function expiredReply(last: Reply | undefined): Reply {
@@ -231,13 +228,11 @@ function whenOwed(
   group: number,
   state: GroupState,
   gatherMs: number,
-  afterDurable: (() => void) | undefined,
 ): () => void {
   const { reference, envelope } = message;
   const owing = tracked.track(reference, group, envelope.acceptedAtMs);
   owing.state = state;
   return () => {
-    afterDurable?.();
     if (gatherMs === 0) desk.due(owing, message);
     else setTimeout(() => desk.due(owing), gatherMs).unref();
   };
@@ -252,28 +247,21 @@ function finishOwing(
   owed: readonly OwedReport[],
   attempts: number,
   lastSource: string,
-  afterDurable: (() => void) | undefined,
 ): void {
   const { reference } = message;
   const state: GroupState = { pending: [], attempts, nextAttemptAtMs: 0, lastSource, owed };
   context.journal.add(
     { kind: 'deferred', reference, group, state },
-    whenOwed(context, message, group, state, 0, afterDurable),
+    whenOwed(context, message, group, state, 0),
   );
   leave(context, entry, reference.sequence, group);
 }
 
 const NO_REPLY: Reply = { code: 451, enhanced: '4.4.2', text: 'no reply for this recipient', host: '' };
 
-function finish(
-  context: DispatchContext,
-  entry: Entry,
-  message: ResidentMessage,
-  group: number,
-  afterDurable: (() => void) | undefined,
-): void {
+function finish(context: DispatchContext, entry: Entry, message: ResidentMessage, group: number): void {
   const { reference } = message;
-  context.journal.add({ kind: 'done', reference, group }, afterDurable);
+  context.journal.add({ kind: 'done', reference, group });
   if (context.tracked.size > 0) context.tracked.forget({ reference, group });
   leave(context, entry, reference.sequence, group);
 }

@@ -3,6 +3,7 @@ import { SluiceError } from '@sluice/crds';
 import type { EventSettings, Logger } from '../config/mod.ts';
 import type { MailEvent } from './event.ts';
 import { LineWriter } from './line-writer.ts';
+import type { OpenEventStream } from './open-event-stream.ts';
 
 /** How long `close` waits for a reader that stands still. */
 export const CLOSE_TIMEOUT_MS = 2_000;
@@ -19,6 +20,11 @@ export interface EventSink {
   /** `false` = nobody reads: do not even build the event. Never changes. */
   readonly wants: boolean;
   emit(event: MailEvent): void;
+  /**
+   * Resolves when the terminal events emitted so far outlive this process: they are in the file, and in the stream under
+   * `guarantee: Complete`. `undefined` = they do. Standard output is not waited for: its reader may stand still.
+   */
+  stored(): Promise<void> | undefined;
   /** Events emitted that some reader did not get: a buffer was full, or a write failed. */
   readonly dropped: number;
   flush(): Promise<void>;
@@ -29,6 +35,8 @@ export interface EventSink {
 export interface EventSinkOptions {
   readonly settings: EventSettings;
   readonly logger: Logger;
+  /** Where `settings.jetstream` leads to; it is closed with the sink. */
+  readonly stream?: OpenEventStream;
   /** File descriptor of standard output; another one in tests. */
   readonly stdoutFd?: number;
   readonly maxPendingChars?: number;
@@ -42,6 +50,7 @@ export interface EventSinkOptions {
 export function createEventSink({
   settings,
   logger,
+  stream: opened,
   stdoutFd = 1,
   maxPendingChars,
 }: EventSinkOptions): EventSink {
@@ -57,26 +66,35 @@ export function createEventSink({
     });
   const writers: LineWriter[] = [];
   if (settings.stdout === 'Enabled') writers.push(writerTo(stdoutFd, 'stdout'));
-  if (fileFd !== undefined) writers.push(writerTo(fileFd, settings.file ?? ''));
+  const file = fileFd === undefined ? undefined : writerTo(fileFd, settings.file ?? '');
+  if (file !== undefined) writers.push(file);
+  const stream = opened?.stream;
 
   const flush = async (): Promise<void> => {
-    await Promise.all(writers.map((writer) => writer.flush()));
+    await Promise.all([...writers.map((writer) => writer.flush()), stream?.flush()]);
   };
   return {
-    wants: writers.length > 0,
+    wants: writers.length > 0 || stream !== undefined,
     emit(event) {
       const line = `${JSON.stringify(event)}\n`;
       for (const writer of writers) writer.write(line);
+      stream?.add(event.type, line);
+    },
+    stored() {
+      const [inFile, inStream] = [file?.written(), stream?.stored()];
+      if (inFile === undefined || inStream === undefined) return inFile ?? inStream;
+      return Promise.all([inFile, inStream]).then(() => undefined);
     },
     get dropped() {
-      return writers.reduce((sum, writer) => sum + writer.dropped, 0);
+      return writers.reduce((sum, writer) => sum + writer.dropped, stream?.dropped ?? 0);
     },
     flush,
     async close() {
       const flushed = await within(flush(), CLOSE_TIMEOUT_MS);
-      if (!flushed) logger.error({}, 'events were lost at shutdown: their reader stands still');
+      if (!flushed) logger.error({}, 'events were lost at shutdown: a reader stands still');
       // A write that still hangs in the thread pool keeps its descriptor.
       if (fileFd !== undefined && flushed) closeSync(fileFd);
+      await opened?.close();
     },
   };
 }

@@ -19,6 +19,20 @@ export const EVENT_TYPES = {
 
 export type EventType = keyof typeof EVENT_TYPES;
 
+/** Nothing comes after them that would say the same: they are the ones that must not be missing. */
+const TERMINAL: ReadonlySet<EventType> = new Set<EventType>([
+  'delivered',
+  'bounced',
+  'expired',
+  'reported',
+  'unreported',
+]);
+
+/** The last word on a recipient, or on what its sender is told. */
+export function isTerminal(type: EventType): boolean {
+  return TERMINAL.has(type);
+}
+
 const eventType = z
   .enum(Object.keys(EVENT_TYPES) as [EventType, ...EventType[]])
   .describe('What happened; see the table of types.');

@@ -26,6 +26,10 @@ export class LineWriter {
   #lines: string[] = [];
   #pendingChars = 0;
   #dropped = 0;
+  /** Lines taken, and those of them that were written or given up. */
+  #taken = 0;
+  #settled = 0;
+  readonly #waiting: { readonly until: number; readonly resolve: () => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #failing = false;
@@ -48,11 +52,19 @@ export class LineWriter {
       this.#dropped++;
       return;
     }
+    this.#taken++;
     this.#lines.push(line);
     this.#pendingChars += line.length;
     if (this.#writing !== undefined) return;
     if (this.#pendingChars >= BATCH_CHARS) this.#start();
     else this.#timer ??= setTimeout(() => this.#start(), FLUSH_INTERVAL_MS);
+  }
+
+  /** Resolves when what was taken so far is written, or given up because that failed; `undefined` = it is. */
+  written(): Promise<void> | undefined {
+    if (this.#settled === this.#taken) return undefined;
+    if (this.#writing === undefined) this.#start();
+    return new Promise((resolve) => this.#waiting.push({ until: this.#taken, resolve }));
   }
 
   /** Resolves when everything taken so far was written or dropped. A reader that stands still holds it up. */
@@ -79,6 +91,9 @@ export class LineWriter {
       const error = await this.#append(Buffer.from((this.#tornLine ? '\n' : '') + lines.join('')));
       this.#pendingChars -= chars;
       if (error !== undefined) this.#dropped += lines.length;
+      this.#settled += lines.length;
+      while (this.#waiting[0] !== undefined && this.#waiting[0].until <= this.#settled)
+        this.#waiting.shift()?.resolve();
       if ((error !== undefined) !== this.#failing) {
         this.#failing = error !== undefined;
         this.#onState(error);

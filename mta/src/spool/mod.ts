@@ -10,10 +10,12 @@ export {
 } from './delivery-status-request.ts';
 export type { Envelope, MessageBody } from './envelope.ts';
 export { idCheck } from './id-check.ts';
+export type { ConnectionHooks, NatsCredentials, NatsOptions, NatsTls } from './jetstream/connection.ts';
 export { Layout } from './jetstream/layout.ts';
 export { podPermissions } from './jetstream/permissions.ts';
 export { derivedMessageId, newMessageId } from './message-id.ts';
 export { type JetStreamSpoolOptions, openJetStreamSpool } from './open-jetstream-spool.ts';
+export { openNats, whileNatsSettles } from './open-nats.ts';
 export {
   domainOf,
   type GroupState,
