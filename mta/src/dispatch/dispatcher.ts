@@ -317,7 +317,13 @@ export class Dispatcher {
     this.#context.held.close();
     for (const [, lane] of this.#lanes.all()) lane.close();
     // First of all: others go on with what is queued while transactions end here.
-    const released = this.#spool.release().catch((error) => this.#context.report.storeError(error));
+    let released = false;
+    this.#spool
+      .release()
+      .catch((error) => this.#context.report.storeError(error))
+      .finally(() => {
+        released = true;
+      });
     const untilMs = this.#context.clock.nowMs() + graceMs;
     await this.#until(() => this.#lanes.busy().length === 0, untilMs);
     for (const lane of this.#lanes.busy()) if (lane instanceof LaneDriver) lane.destroy();
@@ -325,7 +331,7 @@ export class Dispatcher {
     const lastMs = Math.max(untilMs, this.#context.clock.nowMs()) + AFTER_GRACE_MS;
     await this.#until(() => this.#lanes.busy().length === 0 && this.#context.desk.idle, lastMs);
     await this.#until(() => this.#context.journal.unjournalled === 0, lastMs);
-    await Promise.race([released, this.#until(() => false, lastMs)]);
+    await this.#until(() => released, lastMs);
     this.#context.journal.close();
   }
 
