@@ -59,6 +59,10 @@ export const ERRORS = {
     what: 'Cannot open {file} for events: {reason}.',
     cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
   },
+  SLUICE_PODS_SILENT: {
+    what: 'Not everybody answered: {who}. What is shown is without them.',
+    cure: 'A pod that has just ended is named for 20 seconds more. Ask again; then look at its log, and whether NATS lets it answer (docs/reference/commands.md).',
+  },
   SLUICE_NATS_NOT_NAMED: {
     what: '{file} names no NATS: it has no {field}.',
     cure: 'Give the settings file of an MTA that has it, or --nats.',

@@ -20,7 +20,7 @@ export const POD_USER: NatsUser = {
 /** Who may only read events. */
 export const EVENT_READER: NatsUser = {
   identity: { user: 'reader', password: PASSWORD },
-  permissions: { publish: events.readerPublishes, subscribe: spoolRights.subscribe },
+  permissions: { publish: events.readerPublishes, subscribe: [`${events.inboxPrefix}.>`] },
 };
 
 export const EVENT_READER_LOGIN = { kind: 'password', user: 'reader', password: PASSWORD } as const;

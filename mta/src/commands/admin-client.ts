@@ -1,5 +1,6 @@
 import { SluiceError } from '@sluice/crds';
 import { z } from 'zod';
+import { listingRowSchema, type PodState, podStateSchema } from '../control/mod.ts';
 import { LISTING_KEYS, type ListingFilter, type ListingKey, type ListingRow } from '../dispatch/mod.ts';
 import {
   type Directive,
@@ -13,29 +14,13 @@ import {
 export const ADMIN_TIMEOUT_MS = 10_000;
 
 /** Most rows that one MTA is asked for. */
-const MAX_ROWS = 10_000;
+export const MAX_ROWS = 10_000;
 
 const count = z.int().min(0);
 const listingSchema = z.object({
   by: z.enum(LISTING_KEYS),
   total: count,
-  rows: z.array(
-    z.object({
-      pool: z.string(),
-      site: z.string(),
-      tenant: z.string(),
-      domain: z.string(),
-      ready: count,
-      asleep: count,
-      waiting: count,
-      inFlight: count,
-      recipients: count,
-      oldestAcceptedAtMs: z.number(),
-      nextDueAtMs: z.number(),
-      lastReply: z.string(),
-      lastReplyAtMs: z.number(),
-    }),
-  ),
+  rows: z.array(listingRowSchema),
 });
 
 export interface FetchedListing {
@@ -124,6 +109,11 @@ export async function fetchListing(
   url.search = new URLSearchParams({ by, limit: String(MAX_ROWS), ...filter }).toString();
   const { rows, total } = await ask(url, listingSchema);
   return { rows, left: total - rows.length };
+}
+
+/** Asks an MTA about itself. */
+export function fetchPod(admin: string): Promise<PodState> {
+  return ask(adminUrl(admin, '/pod'), podStateSchema);
 }
 
 /** `fetch` hides what happened in the cause. */

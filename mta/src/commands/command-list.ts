@@ -38,6 +38,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./queue.ts')).queue,
   },
   {
+    name: 'pods',
+    summary: 'List the running MTAs',
+    load: async () => (await import('./pods.ts')).pods,
+  },
+  {
     name: 'events',
     summary: 'Follow the events of all MTAs',
     load: async () => (await import('./events.ts')).events,

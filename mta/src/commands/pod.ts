@@ -14,6 +14,7 @@ import {
   configurationCheck,
   drainingCheck,
   listenerCheck,
+  type QuestionAnswers,
   spoolCheck,
   startAdminServer,
 } from '../control/mod.ts';
@@ -34,6 +35,7 @@ import { createShaper } from '../shape/mod.ts';
 import { type FollowedListener, followListenerFiles } from './listener-files.ts';
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
+import { joinQuestions, podStateOf } from './pod-cluster.ts';
 import { openEvents } from './pod-events.ts';
 import { openPodSpool } from './pod-spool.ts';
 import { followCredentials } from './proxy-credentials.ts';
@@ -57,7 +59,12 @@ export interface Pod {
  *
  * Example: `const pod = await startPod(settings, secrets, logger); await pod.drain();`
  */
-export async function startPod(settings: Settings, secrets: SecretFiles, logger: Logger): Promise<Pod> {
+export async function startPod(
+  settings: Settings,
+  secrets: SecretFiles,
+  logger: Logger,
+  version = '',
+): Promise<Pod> {
   const metrics = createMetrics();
   const events = await openEvents(settings, logger);
   const tenants = new Tenants(settings);
@@ -177,19 +184,32 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
     directives: () =>
       directives.set.directives.map(({ effect, origin }) => ({ effect: effect.type, origin })),
   });
+  const checks = [
+    configurationCheck(() => resources.state),
+    spoolCheck(() => spool.usage(), minFreeBytes),
+    listenerCheck(() =>
+      draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
+    ),
+    drainingCheck(() => draining),
+  ];
+  const pod = podStateOf({
+    hostname: settings.hostname,
+    version,
+    spool,
+    checks,
+    resources: () => resources.state,
+    groups: () => dispatcher.queued,
+    draining: () => draining,
+  });
+  const listing: QuestionAnswers['listing'] = (by, filter) => dispatcher.listing(by, filter);
+  const leaveQuestions = await joinQuestions(settings, spool, { pod, listing }, logger);
   const admin = await startAdminServer({
     address: settings.adminAddress,
-    checks: [
-      configurationCheck(() => resources.state),
-      spoolCheck(() => spool.usage(), minFreeBytes),
-      listenerCheck(() =>
-        draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
-      ),
-      drainingCheck(() => draining),
-    ],
+    checks,
+    pod,
     metrics,
     queue: (limit) => dispatcher.view(limit),
-    listing: (by, filter) => dispatcher.listing(by, filter),
+    listing,
     directives: {
       store: directives,
       chosenBy: (selector) => dispatcher.chosenBy(selector),
@@ -216,6 +236,7 @@ export async function startPod(settings: Settings, secrets: SecretFiles, logger:
       await spool.close();
       await directives.close();
       await events.close();
+      await leaveQuestions();
       await admin.close();
       metrics.close();
       memory.close();

@@ -1,16 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { groupsIn, type ListingFilter, type ListingRow, mergeListings } from '../dispatch/mod.ts';
-import { fetchListing } from './admin-client.ts';
 import { ageText } from './age-text.ts';
+import { listingsOf, silentPods } from './asked-pods.ts';
 import { DEFAULT_ADMIN } from './directive-flags.ts';
+import { addNatsOptions, type NatsFlags, whomToAsk } from './nats-flags.ts';
 import { textTable } from './text-table.ts';
 
 const BY = { lane: 'Lane', tenant: 'Tenant', domain: 'Domain' } as const;
 
-interface ListFlags extends ListingFilter {
+interface ListFlags extends ListingFilter, NatsFlags {
   readonly by: keyof typeof BY;
   readonly limit: number;
-  readonly admin: readonly string[];
+  readonly admin?: readonly string[];
 }
 
 const DEFAULT_ROWS = 50;
@@ -21,7 +22,7 @@ export function queue(program: Command): void {
     .command('queue')
     .summary('Look at queued mail')
     .description('Looks at the mail that running MTAs have queued.');
-  group
+  const list = group
     .command('list')
     .summary('Count queued mail by lane, tenant or domain')
     .description(
@@ -36,24 +37,40 @@ export function queue(program: Command): void {
     .option('--campaign <name>', 'only mail of this campaign')
     .option('--class <name>', 'only mail of this class')
     .option('--limit <n>', 'rows, those with most mail first', atLeastOne, DEFAULT_ROWS)
-    .option('--admin <address:port...>', 'admin addresses of the MTAs to ask', [DEFAULT_ADMIN])
+    .option('--admin <address:port...>', `admin addresses of the MTAs to ask (default: ${DEFAULT_ADMIN})`);
+  addNatsOptions(list)
     .addHelpText(
       'after',
       '\nExamples:\n  $ sluice queue list\n  $ sluice queue list --by tenant --pool shared-a\n' +
-        '  $ sluice queue list --by domain --tenant shop --json\n  $ sluice queue list --admin 10.0.0.1:9025 10.0.0.2:9025\n',
+        '  $ sluice queue list --by domain --tenant shop --json\n  $ sluice queue list --admin 10.0.0.1:9025 10.0.0.2:9025\n' +
+        '  $ sluice queue list --config sluice.yaml\n  $ sluice queue list --nats nats://nats.mail:4222\n',
     )
     .action(async (flags: ListFlags, command: Command) => {
       const { json } = command.optsWithGlobals<{ json?: true }>();
-      const { by: key, limit, admin, ...filter } = flags;
-      const listings = await Promise.all(admin.map((address) => fetchListing(address, BY[key], filter)));
+      const { by: key, limit } = flags;
+      const { listings, silent } = await listingsOf(whomToAsk(flags), BY[key], filterOf(flags));
       const rows = mergeListings(listings.map((listing) => listing.rows));
       const more = listings.reduce((sum, { left }) => sum + left, Math.max(0, rows.length - limit));
       const shown = rows.slice(0, limit);
       const write = command.configureOutput().writeOut;
       if (json)
-        write?.(`${JSON.stringify({ by: BY[key], rows: shown.map((row) => rowJson(row, key)), more })}\n`);
+        write?.(
+          `${JSON.stringify({ by: BY[key], rows: shown.map((row) => rowJson(row, key)), more, silent })}\n`,
+        );
       else write?.(listText(shown, key, more, Date.now()));
+      if (silent.length > 0) throw silentPods(silent);
     });
+}
+
+function filterOf({ pool, site, tenant, domain, campaign, class: name }: ListFlags): ListingFilter {
+  return {
+    ...(pool !== undefined && { pool }),
+    ...(site !== undefined && { site }),
+    ...(tenant !== undefined && { tenant }),
+    ...(domain !== undefined && { domain }),
+    ...(campaign !== undefined && { campaign }),
+    ...(name !== undefined && { class: name }),
+  };
 }
 
 /** Names of a row, as its listing is by. */

@@ -45,7 +45,7 @@ export function run(program: Command): void {
       const logger = createLogger(loaded.settings.log);
       // Before mail moves: a signal that comes while the spool is read must not cut what is being sent by then.
       const stop = stopSignal();
-      const pod = await startPod(loaded.settings, loaded.secrets, logger);
+      const pod = await startPod(loaded.settings, loaded.secrets, logger, program.version());
       await stop;
       await pod.drain();
     });

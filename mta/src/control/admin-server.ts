@@ -9,6 +9,7 @@ import {
   type QueueView,
 } from '../dispatch/mod.ts';
 import { addDirectiveRoutes, type DirectiveRoutes } from './directive-routes.ts';
+import type { PodState } from './pod-state.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
 
 /** Lanes that `GET /queue` shows unless `?limit=` asks for another number. */
@@ -36,6 +37,8 @@ export interface AdminServerOptions {
   readonly queue?: (limit: number) => QueueView;
   /** What is queued, by lane, tenant or domain; most recipient groups first. */
   readonly listing?: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
+  /** What this pod says of itself. Absent = this process is no pod. */
+  readonly pod?: () => Promise<PodState>;
   /** Absent = this process obeys none. */
   readonly directives?: DirectiveRoutes;
   readonly logger: Logger;
@@ -48,7 +51,7 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/queue`, `/queue/list` and `/directives`.
+ * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/pod`, `/queue`, `/queue/list` and `/directives`.
  *
  * @throws {SluiceError} `SLUICE_LISTEN_FAILED`
  */
@@ -79,7 +82,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   return { address: { host: address.host, port }, close: () => server.close() };
 }
 
-function addRoutes(server: FastifyInstance, { checks, metrics, queue, listing }: AdminServerOptions): void {
+function addRoutes(
+  server: FastifyInstance,
+  { checks, metrics, queue, listing, pod }: AdminServerOptions,
+): void {
   server.get('/livez', () => ({ alive: true }));
 
   server.get('/readyz', async (_request, reply) => {
@@ -90,6 +96,8 @@ function addRoutes(server: FastifyInstance, { checks, metrics, queue, listing }:
   server.get('/metrics', async (_request, reply) => {
     return reply.header('content-type', metrics.contentType).send(await metrics.render());
   });
+
+  if (pod !== undefined) server.get('/pod', () => pod());
 
   if (queue === undefined || listing === undefined) return;
 

@@ -335,6 +335,11 @@ export class Dispatcher {
     this.#context.journal.close();
   }
 
+  /** Recipient groups that are queued. */
+  get queued(): number {
+    return this.#context.queue.size;
+  }
+
   /** The `limit` lanes with most mail, and how much there is in all. */
   view(limit: number): QueueView {
     const lanes = [...this.#context.queue.lanes()].map((id) =>

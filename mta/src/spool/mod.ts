@@ -13,6 +13,7 @@ export { idCheck } from './id-check.ts';
 export type { ConnectionHooks, NatsCredentials, NatsOptions, NatsTls } from './jetstream/connection.ts';
 export { Layout } from './jetstream/layout.ts';
 export { podPermissions } from './jetstream/permissions.ts';
+export type { Membership } from './membership.ts';
 export { derivedMessageId, newMessageId } from './message-id.ts';
 export { type JetStreamSpoolOptions, openJetStreamSpool } from './open-jetstream-spool.ts';
 export { openNats, whileNatsSettles } from './open-nats.ts';
@@ -24,7 +25,6 @@ export {
   recipientGroups,
 } from './recipient-group.ts';
 export { MAX_REPLY_TEXT, type Reply } from './reply.ts';
-export type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
 export {
   type Clocks,
   OwnSession,
@@ -32,5 +32,6 @@ export {
   RENEW_WHILE_SUSPECTING_MS,
 } from './segment/own-session.ts';
 export { SessionWatch } from './segment/session-watch.ts';
+export type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
 export type { PartEnd, SpoolListener } from './spool-listener.ts';
 export { openSqliteSpool, type SqliteSpoolOptions } from './sqlite-spool.ts';

@@ -1,4 +1,5 @@
 import type { Envelope, MessageBody } from './envelope.ts';
+import type { Membership } from './membership.ts';
 import type { GroupState } from './recipient-group.ts';
 import type { SpoolListener } from './spool-listener.ts';
 
@@ -98,6 +99,8 @@ export interface Spool {
   read(
     reference: Reference,
   ): Promise<{ readonly envelope: Envelope; readonly body: MessageBody } | undefined>;
+  /** Absent = the store is this process's alone. */
+  membership?(): Membership;
   /** As of the last second. */
   usage(): SpoolUsage;
   /** Finishes what is under way and closes. Later appends are refused as unavailable, other later calls reject. */

@@ -2,6 +2,7 @@ import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManage
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { SluiceError } from '@sluice/crds';
 import type { Envelope, MessageBody } from '../envelope.ts';
+import type { Membership } from '../membership.ts';
 import { newMessageId } from '../message-id.ts';
 import type { JetStreamSpoolOptions } from '../open-jetstream-spool.ts';
 import { MAX_JOURNAL_BATCHES } from '../segment/journal-shortener.ts';
@@ -198,6 +199,10 @@ export class JetStreamSpool implements Spool {
   }
 
   async release(): Promise<void> {}
+
+  membership(): Membership {
+    return { session: this.#context.session, segments: this.#segments.size };
+  }
 
   usage(): SpoolUsage {
     let messages = 0;

@@ -10,7 +10,7 @@ export interface Permissions {
  * The least that a pod's NATS user needs. `makeStreams`: with the right to make the streams when they are missing; without it
  * somebody else makes them (docs/reference/nats.md), and the pod only checks.
  *
- * Example: `podPermissions(new Layout({ prefix: 'sluice', spoolStreams: 4 }), true).subscribe` → `['sluice.inbox.>']`
+ * Example: `podPermissions(new Layout({ prefix: 'sluice', spoolStreams: 4 }), true).subscribe` → `['sluice.inbox.>', 'sluice.ask', 'sluice.answer.>']`
  */
 export function podPermissions(layout: Layout, makeStreams: boolean): Permissions {
   const publish = [
@@ -32,5 +32,8 @@ export function podPermissions(layout: Layout, makeStreams: boolean): Permission
       `$JS.API.CONSUMER.DELETE.${stream}.*`,
     );
   }
-  return { publish, subscribe: [`${layout.inboxPrefix}.>`] };
+  // Questions to all pods and their answers; `sluice pods` in a pod asks as the pod's user.
+  const questions = [`${layout.prefix}.ask`, `${layout.prefix}.answer.>`];
+  publish.push(...questions);
+  return { publish, subscribe: [`${layout.inboxPrefix}.>`, ...questions] };
 }

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { LISTING_KEYS, type ListingRow } from '../dispatch/mod.ts';
+import { type PodState, podStateSchema } from './pod-state.ts';
+
+const name = z.exactOptional(z.string().max(1_000));
+
+/** What all pods of a cluster can be asked at once. */
+export const podQuestionSchema = z.discriminatedUnion('ask', [
+  z.strictObject({ ask: z.literal('Pod') }),
+  z.strictObject({
+    ask: z.literal('Listing'),
+    by: z.enum(LISTING_KEYS),
+    filter: z.strictObject({
+      pool: name,
+      site: name,
+      tenant: name,
+      domain: name,
+      campaign: name,
+      class: name,
+    }),
+    /** Most rows that one pod sends. */
+    limit: z.int().min(1).max(10_000),
+  }),
+]);
+export type PodQuestion = z.infer<typeof podQuestionSchema>;
+
+const count = z.int().min(0);
+const text = z.string();
+
+/** A row of a listing as it travels. */
+export const listingRowSchema: z.ZodType<ListingRow> = z.object({
+  pool: text,
+  site: text,
+  tenant: text,
+  domain: text,
+  ready: count,
+  asleep: count,
+  waiting: count,
+  inFlight: count,
+  recipients: count,
+  oldestAcceptedAtMs: z.number(),
+  nextDueAtMs: z.number(),
+  lastReply: text,
+  lastReplyAtMs: z.number(),
+});
+
+/** One message of an answer; a long listing comes in several. */
+export const answerPartSchema = z.object({
+  session: text,
+  host: text,
+  /** Counts from 0. */
+  part: count,
+  parts: z.int().min(1),
+  /** Sessions that live as far as this pod knows; absent = it observes none. */
+  living: z.exactOptional(z.array(text)),
+  pod: z.exactOptional(podStateSchema),
+  rows: z.exactOptional(z.array(listingRowSchema)),
+  /** Rows that the pod has in all. */
+  total: z.exactOptional(count),
+  /** Why there is no answer. */
+  failure: z.exactOptional(text),
+});
+export type AnswerPart = z.infer<typeof answerPartSchema>;
+
+/** The whole answer of one pod. */
+export interface PodAnswer {
+  readonly session: string;
+  readonly host: string;
+  readonly pod?: PodState;
+  readonly rows: readonly ListingRow[];
+  readonly total: number;
+  readonly failure?: string;
+}
+
+/** Where pods are asked and where they answer. Two subjects, so that a pod need not be allowed to publish into inboxes. */
+export class QuestionSubjects {
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  get ask(): string {
+    return `${this.#prefix}.ask`;
+  }
+
+  /** For the answers to one question. */
+  answer(token: string): string {
+    return `${this.#prefix}.answer.${token}`;
+  }
+
+  get answers(): string {
+    return `${this.#prefix}.answer.>`;
+  }
+}
