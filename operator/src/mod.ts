@@ -1,2 +1,3 @@
-/** The operator: the Kubernetes shell around `compile`. A room with its door; what goes in it comes with the cluster. */
-export { SluiceError } from '@sluice/crds';
+/** The operator: the Kubernetes shell around `compile`. */
+export { type ClusterAccess, inClusterAccess, kubeconfigAccess } from './kube/mod.ts';
+export { type Operator, type OperatorOptions, startOperator } from './operator.ts';

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { ParsedResource } from '@sluice/crds';
+import { startHealthServer } from './health-server.ts';
+import { ApiClient, type ClusterAccess, Election, type Logger } from './kube/mod.ts';
+import { OperatorMetrics } from './operator-metrics.ts';
+import { Reconciler } from './reconcile/mod.ts';
+
+/** A watch of which nothing was heard for so long is not alive: twice its watchdog would have opened another one. Milliseconds. */
+const WATCH_DEAD_MS = 150_000;
+
+export interface OperatorOptions {
+  readonly access: ClusterAccess;
+  readonly namespace: string;
+  /** First part of the names of the ConfigMaps and of the Lease. */
+  readonly release: string;
+  readonly library: readonly ParsedResource[];
+  readonly health: { readonly host: string; readonly port: number };
+  readonly logger: Logger;
+}
+
+export interface Operator {
+  readonly healthPort: number;
+  /** Finishes what is being written, then releases the lease. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts an operator: it watches at once, and writes while it holds the lease.
+ *
+ * @throws {SluiceError} `SLUICE_LISTEN_FAILED`
+ *
+ * Example: `const operator = await startOperator({ access: await inClusterAccess(process.env), namespace: 'mail', … }); … await operator.stop()`
+ */
+export async function startOperator(options: OperatorOptions): Promise<Operator> {
+  const { access, namespace, release, library, logger } = options;
+  const client = new ApiClient(access);
+  const metrics = new OperatorMetrics();
+  const identity = `${hostname()}_${randomBytes(4).toString('hex')}`;
+  const clocks = { nowMs: () => performance.now(), wallMs: () => Date.now() };
+  const reconciler: Reconciler = new Reconciler({
+    client,
+    namespace,
+    release,
+    identity,
+    library,
+    isLeader: () => election.isLeader,
+    logger,
+    observer: metrics,
+    random: Math.random,
+    ...clocks,
+  });
+  const election: Election = new Election({
+    client,
+    namespace,
+    name: `${release}-operator`,
+    identity,
+    onElected: () => reconciler.lead(),
+    onLost: () => void reconciler.follow(),
+    logger,
+    ...clocks,
+  });
+  metrics.watch({
+    isLeader: () => election.isLeader,
+    silentMs: () => reconciler.watches,
+    queued: () => reconciler.queued,
+    requests: () => client.sent,
+  });
+  const health = await startHealthServer({
+    ...options.health,
+    troubles: () => troublesOf(reconciler.watches),
+    metrics: metrics.registry,
+  });
+  reconciler.start();
+  election.start();
+  logger.info({ namespace, release, identity, health: health.port }, 'watching');
+  return {
+    healthPort: health.port,
+    async stop() {
+      await reconciler.stop();
+      await election.stop();
+      await health.close();
+      client.close();
+      logger.info({ identity }, 'stopped');
+    },
+  };
+}
+
+function troublesOf(watches: Readonly<Record<string, number | undefined>>): readonly string[] {
+  return Object.entries(watches).flatMap(([name, silentMs]) => {
+    if (silentMs === undefined) return [`${name}: not yet listed`];
+    return silentMs > WATCH_DEAD_MS ? [`${name}: nothing heard for ${Math.round(silentMs / 1_000)} s`] : [];
+  });
+}
