@@ -1,7 +1,15 @@
 /** Builds the programs of `e2e/tools` that are not built yet: `node e2e/src/harness/build-tools.ts`. Never fails: who needs one skips. */
-import { goTool, NATS_CLI, NATS_SERVER } from './go-tool.ts';
+import {
+  ETCD,
+  goTool,
+  KUBE_APISERVER,
+  KUBE_CONTROLLER_MANAGER,
+  KUBECTL,
+  NATS_CLI,
+  NATS_SERVER,
+} from './go-tool.ts';
 
-for (const tool of [NATS_SERVER, NATS_CLI]) {
+for (const tool of [NATS_SERVER, NATS_CLI, ETCD, KUBE_APISERVER, KUBECTL, KUBE_CONTROLLER_MANAGER]) {
   const found = await goTool(tool);
   process.stdout.write('path' in found ? `${found.path}\n` : `SKIPPED: ${tool.name}: ${found.missing}\n`);
 }

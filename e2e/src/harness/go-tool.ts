@@ -8,6 +8,10 @@ export interface GoTool {
   readonly name: string;
   readonly module: string;
   readonly package: string;
+  /** Folder of `e2e/tools`; absent = the program's name. */
+  readonly folder?: string;
+  /** Where the program keeps its version: variables that the linker sets. */
+  readonly versionVariables?: (version: string) => Readonly<Record<string, string>>;
 }
 
 export const NATS_SERVER: GoTool = {
@@ -21,6 +25,34 @@ export const NATS_CLI: GoTool = {
   name: 'nats',
   module: 'github.com/nats-io/natscli',
   package: 'github.com/nats-io/natscli/nats',
+};
+
+/** Without these `kube-apiserver` says that it is `v0.0.0-master`, and clients that look at versions misbehave. */
+const kubernetes = (name: string): GoTool => ({
+  name,
+  folder: 'kubernetes',
+  module: 'k8s.io/kubernetes',
+  package: `k8s.io/kubernetes/cmd/${name}`,
+  versionVariables: (version) => {
+    const [major = '', minor = ''] = version.slice(1).split('.');
+    const path = 'k8s.io/component-base/version';
+    return {
+      [`${path}.gitVersion`]: version,
+      [`${path}.gitMajor`]: major,
+      [`${path}.gitMinor`]: minor,
+      [`${path}.gitTreeState`]: 'clean',
+    };
+  },
+});
+
+export const KUBE_APISERVER = kubernetes('kube-apiserver');
+export const KUBE_CONTROLLER_MANAGER = kubernetes('kube-controller-manager');
+export const KUBECTL = kubernetes('kubectl');
+
+export const ETCD: GoTool = {
+  name: 'etcd',
+  module: 'go.etcd.io/etcd/server/v3',
+  package: 'go.etcd.io/etcd/server/v3',
 };
 
 /** From this version on Go fetches the toolchain that a `go.mod` names. */
@@ -73,11 +105,24 @@ function pathOf(tool: GoTool): string {
 
 /** The version that the folder's `go.mod` pins. */
 function versionOf(tool: GoTool): string {
-  const text = readFileSync(`${TOOLS}${tool.name}/go.mod`, 'utf8');
-  const line = text.split('\n').find((each) => each.trim().startsWith(`${tool.module} v`));
-  const version = line?.trim().split(' ')[1];
-  if (version === undefined) throw new Error(`e2e/tools/${tool.name}/go.mod does not name ${tool.module}`);
+  const text = readFileSync(`${TOOLS}${folderOf(tool)}/go.mod`, 'utf8');
+  const line = text.split('\n').find((each) =>
+    each
+      .trim()
+      .replace(/^require /, '')
+      .startsWith(`${tool.module} v`),
+  );
+  const version = line
+    ?.trim()
+    .replace(/^require /, '')
+    .split(' ')[1];
+  if (version === undefined)
+    throw new Error(`e2e/tools/${folderOf(tool)}/go.mod does not name ${tool.module}`);
   return version;
+}
+
+function folderOf({ name, folder = name }: GoTool): string {
+  return folder;
 }
 
 /** Why nothing can be built here; `undefined` = it can. */
@@ -97,8 +142,11 @@ function goProblem(): string | undefined {
 
 function build(tool: GoTool, output: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const child = spawn('go', ['build', '-trimpath', '-buildvcs=false', '-o', output, tool.package], {
-      cwd: `${TOOLS}${tool.name}`,
+    const variables = Object.entries(tool.versionVariables?.(versionOf(tool)) ?? {});
+    const ldflags = ['-s', '-w', ...variables.map(([name, value]) => `-X ${name}=${value}`)].join(' ');
+    const flags = ['-trimpath', '-buildvcs=false', '-ldflags', ldflags];
+    const child = spawn('go', ['build', ...flags, '-o', output, tool.package], {
+      cwd: `${TOOLS}${folderOf(tool)}`,
       env: { ...process.env, GOTOOLCHAIN: 'auto', CGO_ENABLED: '0' },
       stdio: ['ignore', 'inherit', 'pipe'],
     });
