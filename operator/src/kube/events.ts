@@ -42,7 +42,7 @@ export function recordEvent(
     body: {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { generateName: `${subject.name.slice(0, 200)}.`, namespace },
+      metadata: { generateName: `${subject.name.slice(0, 200)}-`, namespace },
       eventTime: microTime(wallMs),
       reportingController: 'sluice.email/operator',
       reportingInstance: identity.slice(0, 128),
