@@ -59,6 +59,14 @@ export const ERRORS = {
     what: 'Cannot open {file} for events: {reason}.',
     cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
   },
+  SLUICE_WORKERS_IMPOSSIBLE: {
+    what: 'Several workers cannot run with these settings: {reason}.',
+    cure: '{cure}',
+  },
+  SLUICE_WORKER_FAILED: {
+    what: 'A worker ended before it was ready: {how}.',
+    cure: 'It has said why, above.',
+  },
   SLUICE_PODS_SILENT: {
     what: 'Not everybody answered: {who}. What is shown is without them.',
     cure: 'A pod that has just ended is named for 20 seconds more. Ask again; then look at its log, and whether NATS lets it answer (docs/reference/commands.md).',

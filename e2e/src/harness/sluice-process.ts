@@ -19,6 +19,8 @@ export interface SluiceSetup {
   readonly directory?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly nodeOptions?: readonly string[];
+  /** After `run --config …`. */
+  readonly args?: readonly string[];
   /** Command that starts it, as `nsenter` does; its process becomes the program. */
   readonly prefix?: readonly string[];
 }
@@ -68,7 +70,7 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
 
   // The program as users start it: its first line chooses the flags, the PATH this process' Node.
   const [program = MAIN, ...before] = [...(setup.prefix ?? []), MAIN];
-  const child = spawn(program, [...before, 'run', '--config', config], {
+  const child = spawn(program, [...before, 'run', '--config', config, ...(setup.args ?? [])], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
@@ -129,7 +131,9 @@ function waitForListeners(child: ChildProcess, log: string[]): Promise<{ smtp: E
       log.push(line);
       if (log.length > 5000) log.shift();
       if (!line.includes('"listening"')) return;
-      const { listener, address, port } = JSON.parse(line);
+      const { listener, address, port, worker } = JSON.parse(line);
+      // One of several: the process above them tells when all listen.
+      if (worker !== undefined) return;
       if (listener === 'admin') found.admin = { host: address, port };
       else found.smtp ??= { host: address, port };
       if (found.smtp !== undefined && found.admin !== undefined)

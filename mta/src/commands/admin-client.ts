@@ -1,7 +1,13 @@
 import { SluiceError } from '@sluice/crds';
 import { z } from 'zod';
 import { listingRowSchema, type PodState, podStateSchema } from '../control/mod.ts';
-import { LISTING_KEYS, type ListingFilter, type ListingKey, type ListingRow } from '../dispatch/mod.ts';
+import {
+  LISTING_KEYS,
+  type ListingFilter,
+  type ListingKey,
+  type ListingRow,
+  type QueueView,
+} from '../dispatch/mod.ts';
 import {
   type Directive,
   type DirectiveEffect,
@@ -12,6 +18,9 @@ import {
 
 /** An MTA that says nothing for so long is reported as unreachable, milliseconds. */
 export const ADMIN_TIMEOUT_MS = 10_000;
+
+/** Below the time that a check of readiness has itself. */
+const READY_TIMEOUT_MS = 700;
 
 /** Most rows that one MTA is asked for. */
 export const MAX_ROWS = 10_000;
@@ -114,6 +123,53 @@ export async function fetchListing(
 /** Asks an MTA about itself. */
 export function fetchPod(admin: string): Promise<PodState> {
   return ask(adminUrl(admin, '/pod'), podStateSchema);
+}
+
+const names = z.record(z.string(), count);
+const queueSchema: z.ZodType<QueueView> = z.object({
+  entries: count,
+  lanes: z.array(
+    z.object({
+      pool: z.string(),
+      site: z.string(),
+      ready: count,
+      asleep: count,
+      waiting: count,
+      inFlight: count,
+      connections: count,
+      connectionsPerSource: names,
+      oldestAgeMs: z.number(),
+      pausedUntil: z.exactOptional(z.string()),
+      waitsFor: z.exactOptional(z.string()),
+      lastReply: z.exactOptional(z.string()),
+    }),
+  ),
+});
+
+/** The lanes of an MTA. */
+export function fetchQueue(admin: string): Promise<QueueView> {
+  return ask(adminUrl(admin, `/queue?limit=${MAX_ROWS}`), queueSchema);
+}
+
+const readinessSchema = z.object({
+  ready: z.boolean(),
+  checks: z.array(
+    z.object({ name: z.string(), status: z.enum(['ok', 'degraded', 'failing']), detail: z.string() }),
+  ),
+});
+
+/** What `/readyz` says; 503 is an answer. */
+export async function fetchReadiness(admin: string) {
+  const response = await fetch(adminUrl(admin, '/readyz'), { signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
+  return readinessSchema.parse(await response.json());
+}
+
+/** The metrics of an MTA, Prometheus text format. */
+export async function fetchMetrics(admin: string): Promise<string> {
+  const response = await fetch(adminUrl(admin, '/metrics'), {
+    signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS),
+  });
+  return response.text();
 }
 
 /** `fetch` hides what happened in the cause. */

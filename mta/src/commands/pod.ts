@@ -48,8 +48,16 @@ const DIRECTIVES_FILE = 'directives.json';
 
 /** A running MTA: everything between an SMTP client and the hosts that take its mail. */
 export interface Pod {
+  /** Where its admin API listens. */
+  readonly admin: HostPort;
   /** Not ready, stops listening, finishes open transactions, records their outcomes, closes the store. */
   drain(): Promise<void>;
+}
+
+export interface PodOptions {
+  readonly version?: string;
+  /** Other processes listen on the same ports. */
+  readonly sharePorts?: boolean;
 }
 
 /**
@@ -63,7 +71,7 @@ export async function startPod(
   settings: Settings,
   secrets: SecretFiles,
   logger: Logger,
-  version = '',
+  { version = '', sharePorts = false }: PodOptions = {},
 ): Promise<Pod> {
   const metrics = createMetrics();
   const events = await openEvents(settings, logger);
@@ -149,7 +157,7 @@ export async function startPod(
   for (const listener of settings.smtpListeners) {
     const users = new ListenerUsers(listener.auth?.users ?? []);
     const options = listenerOptions(listener, users, tenants, settings, pressure);
-    const running = await startSmtpListener(options, submit.client, {
+    const running = await startSmtpListener({ ...options, sharePort: sharePorts }, submit.client, {
       connectionOpened: () => metrics.clientConnected(),
       connectionClosed: () => metrics.clientDisconnected(),
       refused: (reply, mail) => {
@@ -220,6 +228,7 @@ export async function startPod(
   logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
 
   return {
+    admin: admin.address,
     async drain() {
       const graceMs = settings.drainTimeoutMs;
       draining = true;

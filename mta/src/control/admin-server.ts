@@ -9,6 +9,7 @@ import {
   type QueueView,
 } from '../dispatch/mod.ts';
 import { addDirectiveRoutes, type DirectiveRoutes } from './directive-routes.ts';
+import { type DirectivesOfOthers, forwardDirectives } from './directives-of-others.ts';
 import type { PodState } from './pod-state.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
 
@@ -34,13 +35,18 @@ export interface AdminServerOptions {
   readonly checks: readonly ReadinessCheck[];
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   /** The `limit` busiest lanes. Absent = this process has no queue. */
-  readonly queue?: (limit: number) => QueueView;
+  readonly queue?: (limit: number) => QueueView | Promise<QueueView>;
   /** What is queued, by lane, tenant or domain; most recipient groups first. */
-  readonly listing?: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
+  readonly listing?: (
+    by: ListingKey,
+    filter: ListingFilter,
+  ) => readonly ListingRow[] | Promise<readonly ListingRow[]>;
   /** What this pod says of itself. Absent = this process is no pod. */
   readonly pod?: () => Promise<PodState>;
   /** Absent = this process obeys none. */
   readonly directives?: DirectiveRoutes;
+  /** Instead of the process's own: those of others. */
+  readonly directivesOfOthers?: DirectivesOfOthers;
   readonly logger: Logger;
 }
 
@@ -65,6 +71,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   });
   addRoutes(server, options);
   if (options.directives !== undefined) addDirectiveRoutes(server, options.directives);
+  if (options.directivesOfOthers !== undefined) forwardDirectives(server, options.directivesOfOthers);
   server.setErrorHandler((error, request, reply) => {
     const statusCode = hasStatus(error) ? error.statusCode : 500;
     const message = error instanceof Error ? error.message : String(error);
@@ -129,8 +136,8 @@ function addRoutes(
         },
       },
     },
-    ({ query: { limit, by, ...filter } }): QueueListing => {
-      const rows = listing(by, filter);
+    async ({ query: { limit, by, ...filter } }): Promise<QueueListing> => {
+      const rows = await listing(by, filter);
       return { by, total: rows.length, rows: rows.slice(0, limit) };
     },
   );

@@ -73,6 +73,8 @@ export interface SmtpListenerOptions {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Other processes may listen on the same port: the kernel deals connections out (SO_REUSEPORT). */
+  readonly sharePort?: boolean;
   /** Said in the greeting and in Received. */
   readonly hostname: string;
   readonly tls?: ListenerTls;

@@ -161,7 +161,8 @@ function listen(
       const address = `${options.host}:${options.port}`;
       reject(new SluiceError('SLUICE_LISTEN_FAILED', { address, reason: cause.message }, {}, cause));
     });
-    server.listen({ host: options.host, port: options.port, backlog: BACKLOG }, () => {
+    const { host, port, sharePort = false } = options;
+    server.listen({ host, port, backlog: BACKLOG, reusePort: sharePort }, () => {
       const bound = server.address();
       // A failing `accept(2)` (no file descriptors left) is reported as an error: the listener goes on.
       server.removeAllListeners('error');

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { freePorts } from '../harness/free-ports.ts';
+import { jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
+import { skipWithoutNats, startNats } from '../harness/nats-server.ts';
+import { onePool } from '../harness/resources.ts';
+import { startSluice } from '../harness/sluice-process.ts';
+import { until } from '../harness/until.ts';
+
+const skip = await skipWithoutNats('several workers on one host, sharing the listeners');
+const WORKERS = 2;
+
+const logLine = z.object({ msg: z.string(), worker: z.number().optional(), pid: z.number().optional() });
+
+/** Process ids of the workers that were started, in order. */
+function startedPids(log: readonly string[]): readonly { readonly worker: number; readonly pid: number }[] {
+  return log.flatMap((line) => {
+    const { msg, worker = 0, pid = 0 } = logLine.parse(JSON.parse(line));
+    return msg === 'worker started' ? [{ worker, pid }] : [];
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function readyz(admin: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(`${admin}/readyz`);
+  return { status: response.status, text: await response.text() };
+}
+
+test('a worker that is killed is started again while the admin address answers for all; SIGTERM ends all of them', {
+  skip,
+  timeout: 120_000,
+}, async (context) => {
+  const nats = await startNats({ users: [POD_USER] });
+  context.after(() => nats.close());
+  const [port = 0] = await freePorts(1);
+  const sluice = await startSluice({
+    args: ['--workers', String(WORKERS)],
+    spec: {
+      listeners: {
+        smtp: [{ name: 'smtp', address: `127.0.0.1:${port}`, relayNetworks: ['127.0.0.0/8'] }],
+        admin: { address: '127.0.0.1:0' },
+      },
+      spool: jetStreamSpool([nats.url]),
+    },
+    resources: { 'pool.yaml': onePool(['127.0.3.2']) },
+  });
+  context.after(() => sluice.close());
+  const pids = startedPids(sluice.log);
+  assert.equal(pids.length, WORKERS);
+  const metrics = await (await fetch(`${sluice.admin}/metrics`)).text();
+  for (let worker = 1; worker <= WORKERS; worker++)
+    assert.match(metrics, new RegExp(`^process_start_time_seconds\\{worker="${worker}"\\}`, 'm'));
+  assert.match(metrics, /^sluice_workers\{state="ready"\} 2$/m);
+  assert.equal((await fetch(`${sluice.admin}/queue/list`)).status, 200);
+  assert.deepEqual(await (await fetch(`${sluice.admin}/directives`)).json(), { directives: [] });
+  assert.deepEqual(await (await fetch(`${sluice.admin}/queue`)).json(), { entries: 0, lanes: [] });
+
+  process.kill(pids[0]?.pid ?? 0, 'SIGKILL');
+  const degraded = await until(
+    'readiness tells of the missing one',
+    () => readyz(sluice.admin),
+    ({ text }) => text.includes('1 of 2 workers are ready'),
+    5_000,
+  );
+  assert.equal(degraded.status, 200, 'the other one takes mail');
+  await until(
+    'it is started again',
+    () => startedPids(sluice.log).length,
+    (count) => count === 3,
+    10_000,
+  );
+  await until(
+    'both are ready again',
+    async () => (await fetch(`${sluice.admin}/metrics`)).text(),
+    (text) =>
+      text.includes('sluice_workers{state="ready"} 2') && text.includes('sluice_worker_restarts_total 1'),
+    20_000,
+  );
+  assert.equal(await sluice.kill('SIGTERM'), 0);
+  for (const { pid } of startedPids(sluice.log)) assert.equal(isAlive(pid), false);
+});
+
+test('workers do not outlive the process above them, however it ended: nobody would start or stop them', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const nats = await startNats({ users: [POD_USER] });
+  context.after(() => nats.close());
+  const [port = 0] = await freePorts(1);
+  const sluice = await startSluice({
+    args: ['--workers', String(WORKERS)],
+    spec: {
+      listeners: {
+        smtp: [{ name: 'smtp', address: `127.0.0.1:${port}`, relayNetworks: ['127.0.0.0/8'] }],
+        admin: { address: '127.0.0.1:0' },
+      },
+      spool: jetStreamSpool([nats.url]),
+    },
+    resources: { 'pool.yaml': onePool(['127.0.3.2']) },
+  });
+  context.after(() => sluice.close());
+  const pids = startedPids(sluice.log);
+  await sluice.kill('SIGKILL');
+  await until(
+    'all workers are gone',
+    () => pids.filter(({ pid }) => isAlive(pid)),
+    (alive) => alive.length === 0,
+    30_000,
+  );
+});
+
+test('settings that several workers cannot share are refused with what to change', {
+  timeout: 30_000,
+}, async () => {
+  await assert.rejects(
+    startSluice({ args: ['--workers', '2'], spec: {}, resources: { 'pool.yaml': onePool(['127.0.3.2']) } }),
+    /the spool is a file, which one process owns.*SLUICE_WORKERS_IMPOSSIBLE/,
+  );
+});

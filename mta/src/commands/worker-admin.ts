@@ -1,0 +1,141 @@
+import type { HostPort, Logger } from '../config/mod.ts';
+import {
+  type AdminServer,
+  type CheckResult,
+  type DirectivesOfOthers,
+  type ReadinessCheck,
+  startAdminServer,
+} from '../control/mod.ts';
+import { mergeListings } from '../dispatch/mod.ts';
+import type { Directive } from '../react/mod.ts';
+import {
+  fetchDirectives,
+  fetchListing,
+  fetchMetrics,
+  fetchQueue,
+  fetchReadiness,
+  orderDirective,
+  removeDirectives,
+} from './admin-client.ts';
+import { mergedMetrics } from './merged-metrics.ts';
+import { mergedQueue } from './merged-queue.ts';
+import type { WorkerSupervisor } from './worker-supervisor.ts';
+
+type Workers = Pick<WorkerSupervisor, 'ready' | 'count' | 'restarts'>;
+
+/** Serves the admin API of several workers as that of one MTA, by asking each of them. */
+export function startWorkerAdmin(
+  address: HostPort,
+  workers: Workers,
+  draining: () => boolean,
+  logger: Logger,
+): Promise<AdminServer> {
+  const all = <T>(ask: (admin: string) => Promise<T>): Promise<readonly T[]> =>
+    Promise.all(workers.ready.map(({ admin }) => ask(admin)));
+  return startAdminServer({
+    address,
+    checks: [
+      workersCheck(workers, draining),
+      ...Array.from({ length: workers.count }, (_, index) => workerCheck(workers, index + 1)),
+    ],
+    metrics: {
+      contentType: 'text/plain; version=0.0.4; charset=utf-8',
+      async render() {
+        const texts = await Promise.all(
+          workers.ready.map(async ({ number, admin }) => ({
+            worker: number,
+            text: await fetchMetrics(admin),
+          })),
+        );
+        return mergedMetrics(texts) + ownMetrics(workers);
+      },
+    },
+    queue: async (limit) => mergedQueue(await all((admin) => fetchQueue(admin)), limit),
+    listing: async (by, filter) =>
+      mergeListings((await all((admin) => fetchListing(admin, by, filter))).map(({ rows }) => rows)),
+    directivesOfOthers: directivesOf(all),
+    logger,
+  });
+}
+
+/** Some worker is ready: mail may come. */
+function workersCheck(workers: Workers, draining: () => boolean): ReadinessCheck {
+  return {
+    name: 'workers',
+    async run() {
+      if (draining()) return { status: 'failing', detail: 'this MTA is shutting down' };
+      const answers = await Promise.all(workers.ready.map(({ admin }) => readinessOf(admin)));
+      const ready = answers.filter((answer) => answer?.ready === true).length;
+      const detail = `${ready} of ${workers.count} workers are ready`;
+      if (ready === 0) return { status: 'failing', detail };
+      return { status: ready < workers.count ? 'degraded' : 'ok', detail };
+    },
+  };
+}
+
+/** What is wrong with one worker; others may take mail, so it never makes all of them unready. */
+function workerCheck(workers: Workers, number: number): ReadinessCheck {
+  return {
+    name: `worker ${number}`,
+    async run(): Promise<CheckResult> {
+      const worker = workers.ready.find((each) => each.number === number);
+      const answer = worker === undefined ? undefined : await readinessOf(worker.admin);
+      if (answer === undefined)
+        return { status: 'degraded', detail: 'it is not running, or does not answer' };
+      const wrong = answer.checks.filter(({ status }) => status !== 'ok');
+      if (wrong.length === 0) return { status: 'ok', detail: 'all is well' };
+      return {
+        status: 'degraded',
+        detail: wrong.map(({ name, detail }) => `${name}: ${detail}`).join('; '),
+      };
+    },
+  };
+}
+
+async function readinessOf(admin: string) {
+  try {
+    return await fetchReadiness(admin);
+  } catch {
+    return undefined;
+  }
+}
+
+function ownMetrics({ ready, count, restarts }: Workers): string {
+  return [
+    '# HELP sluice_workers Worker processes, by whether they run.',
+    '# TYPE sluice_workers gauge',
+    `sluice_workers{state="ready"} ${ready.length}`,
+    `sluice_workers{state="missing"} ${count - ready.length}`,
+    '# HELP sluice_worker_restarts_total Workers that ended and were started again.',
+    '# TYPE sluice_worker_restarts_total counter',
+    `sluice_worker_restarts_total ${restarts}`,
+    '',
+  ].join('\n');
+}
+
+type AskAll = <T>(ask: (admin: string) => Promise<T>) => Promise<readonly T[]>;
+
+function directivesOf(all: AskAll): DirectivesOfOthers {
+  return {
+    list: async () => eachOnce(await all(fetchDirectives)),
+    async order(order) {
+      const answers = await all((admin) => orderDirective(admin, order));
+      const [first] = answers;
+      if (first === undefined) throw new Error('no worker is ready');
+      return {
+        directive: first.directive,
+        chosen: {
+          groups: answers.reduce((sum, { chosen }) => sum + chosen.groups, 0),
+          recipients: answers.reduce((sum, { chosen }) => sum + chosen.recipients, 0),
+        },
+        dryRun: first.dryRun,
+      };
+    },
+    remove: async (removal) => eachOnce(await all((admin) => removeDirectives(admin, removal))),
+  };
+}
+
+/** Workers have the same directive under the same id. */
+function eachOnce(lists: readonly (readonly Directive[])[]): readonly Directive[] {
+  return [...new Map(lists.flat().map((directive) => [directive.id, directive])).values()];
+}

@@ -1,0 +1,33 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Directive } from '../react/mod.ts';
+import { type ChosenMail, directiveOrderSchema, directiveRemovalSchema } from './directive-routes.ts';
+
+export type DirectiveOrder = z.infer<typeof directiveOrderSchema>;
+export type DirectiveRemoval = z.infer<typeof directiveRemovalSchema>;
+
+/** What one process asks of several others, so that they look like one. */
+export interface DirectivesOfOthers {
+  list(): Promise<readonly Directive[]>;
+  order(
+    order: DirectiveOrder,
+  ): Promise<{ readonly directive: Directive; readonly chosen: ChosenMail; readonly dryRun: boolean }>;
+  remove(removal: DirectiveRemoval): Promise<readonly Directive[]>;
+}
+
+/** Adds `GET`, `POST` and `DELETE /directives`, answered by others. */
+export function forwardDirectives(server: FastifyInstance, others: DirectivesOfOthers): void {
+  server.get('/directives', async () => ({ directives: await others.list() }));
+
+  server.post('/directives', async (request, reply) => {
+    const parsed = directiveOrderSchema.safeParse(request.body);
+    if (!parsed.success) return reply.code(400).send({ error: z.prettifyError(parsed.error) });
+    return others.order(parsed.data);
+  });
+
+  server.delete('/directives', async (request, reply) => {
+    const parsed = directiveRemovalSchema.safeParse(request.body);
+    if (!parsed.success) return reply.code(400).send({ error: z.prettifyError(parsed.error) });
+    return { directives: await others.remove(parsed.data), dryRun: parsed.data.dryRun };
+  });
+}
