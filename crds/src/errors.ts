@@ -159,6 +159,10 @@ export const ERRORS = {
     what: '{resource} is not in force as it stands: {reason}',
     cure: 'Correct it; until then its last good form stays in force, if there was one.',
   },
+  SLUICE_CONFIG_SET_MISSING: {
+    what: 'There is no whole configuration in the ConfigMaps of {release}: {reason}.',
+    cure: 'Check that sluice-operator runs with --name {release} for this namespace, and that the service account of this pod may list and watch ConfigMaps; what was in force last stays so.',
+  },
   SLUICE_RESOURCE_FOREIGN: {
     what: '{resource} ({apiVersion}) is not a resource of Sluice and is left out.',
     cure: 'Nothing is wrong with that; apply it with kubectl as before.',

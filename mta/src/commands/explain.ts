@@ -65,7 +65,7 @@ export function explain(program: Command): void {
       if (!/^.+@[^@]+$/.test(recipient)) command.error(`error: "${recipient}" is no address, user@domain`);
       const settings = settingsOf(flags);
       const hasLibrary = flags.providers && settings?.providers !== 'Disabled';
-      const config = await configOf(flags.resources ?? settings?.resourcesDirectory ?? '.', hasLibrary);
+      const config = await configOf(flags.resources ?? (settings?.resourcesDirectory || '.'), hasLibrary);
       const domain = domainOf(recipient);
       const route = flags.mx === undefined ? await lookUp(domain, settings) : given(flags.mx);
       const explanation = explainMail(config, mailOf(recipient, flags, settings), route);

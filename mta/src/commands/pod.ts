@@ -5,9 +5,11 @@ import {
   type Logger,
   NO_LIBRARY,
   providerLibrary,
+  type ResourceState,
   type SecretFiles,
   type Settings,
   type SmtpListenerSettings,
+  watchConfigMaps,
   watchResources,
 } from '../config/mod.ts';
 import {
@@ -79,14 +81,24 @@ export async function startPod(
   const classes = new Map(settings.classes.map(({ name, priority }) => [name, priority]));
   const memory = new MemoryGauge(settings.memory.maxBytes, settings.memory.lowWaterPercent);
   const { spool, minFreeBytes, lastGoodFile } = await openPodSpool(settings, logger);
-  const resources = await watchResources({
-    directory: settings.resourcesDirectory,
-    library: settings.providers === 'Enabled' ? providerLibrary() : NO_LIBRARY,
+  const watched = {
     settings,
     ...(lastGoodFile !== undefined && { lastGoodFile }),
     logger,
-    onChange: ({ config }) => dispatcher.reconfigure(config),
-  });
+    onChange: ({ config }: ResourceState) => dispatcher.reconfigure(config),
+  };
+  const resources =
+    settings.configMaps === undefined
+      ? await watchResources({
+          ...watched,
+          directory: settings.resourcesDirectory,
+          library: settings.providers === 'Enabled' ? providerLibrary() : NO_LIBRARY,
+        })
+      : await watchConfigMaps({
+          ...watched,
+          configMaps: settings.configMaps,
+          environment: process.env,
+        });
   const certificates = new ClientCertificates(settings.certificates, () => performance.now(), {
     reloaded: (certificate) => logger.info({ certificate }, 'certificate changed'),
     unusable: (certificate, reason) =>

@@ -102,8 +102,11 @@ function workers(text: string): number {
 /** Credentials that the resources name and the settings do not have. Other mistakes in resources are for `sluice validate`. */
 async function withoutCredentials({
   resourcesDirectory,
+  configMaps,
   credentials,
 }: Settings): Promise<readonly Problem[]> {
+  // What they hold is known in the cluster only.
+  if (configMaps !== undefined) return [];
   const { resources } = await readGivenFiles([resourcesDirectory], true);
   return missingCredentials(compileFiles(resources).compiled.config, credentials);
 }

@@ -2,6 +2,7 @@
 
 export type { Problem } from '@sluice/crds';
 export { formatByteSize, parseByteSize } from './byte-size.ts';
+export type { ConfigMapSettings } from './config-map-settings.ts';
 export { DNS_ATTEMPTS, DNS_TIMEOUT_MS, SMTP_PORT } from './defaults.ts';
 export {
   OVER_SIGNED_HEADERS,
@@ -33,5 +34,6 @@ export {
 } from './settings-file.ts';
 export { settingsPage } from './settings-page.ts';
 export { missingCredentials, unknownNames } from './unknown-names.ts';
+export { watchConfigMaps } from './watch-config-maps.ts';
 export { type FileWatch, watchFiles } from './watch-files.ts';
 export { type ResourceWatch, type WatchOptions, watchResources } from './watch-resources.ts';

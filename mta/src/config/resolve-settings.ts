@@ -100,7 +100,7 @@ class Resolver {
       })),
       credentials: new Map(spec.credentials.map((credential, index) => this.#credential(credential, index))),
       ...(spec.egress.proxyCaFile !== undefined && { proxyCa: this.#proxyCa(spec.egress.proxyCaFile) }),
-      resourcesDirectory: this.#path(spec.resources.directory),
+      ...this.#resources(spec.resources),
       dsn: {
         reports: spec.dsn.reports,
         from: spec.dsn.from ?? `${REPORT_MAILBOX}@${hostname}`,
@@ -332,6 +332,39 @@ class Resolver {
         }
       }
     }
+  }
+
+  /** A directory or ConfigMaps, one of the two. */
+  #resources({
+    directory,
+    configMaps,
+  }: SettingsInFile['spec']['resources']): Pick<Settings, 'resourcesDirectory' | 'configMaps'> {
+    const path = ['spec', 'resources', 'directory'];
+    if (configMaps === undefined) {
+      if (directory === undefined)
+        this.#problem(
+          path,
+          'spec.resources.directory is missing.',
+          'Add "directory", a text; in Kubernetes, configMaps.',
+        );
+      return { resourcesDirectory: this.#path(directory ?? '') };
+    }
+    if (directory !== undefined)
+      this.#problem(
+        path,
+        'Resources come from a directory or from ConfigMaps.',
+        'Remove directory or configMaps.',
+      );
+    const { release, namespace, mountDirectory, serviceAccountDirectory } = configMaps;
+    return {
+      resourcesDirectory: '',
+      configMaps: {
+        release,
+        ...(namespace !== undefined && { namespace }),
+        ...(mountDirectory !== undefined && { mountDirectory: this.#path(mountDirectory) }),
+        serviceAccountDirectory: this.#path(serviceAccountDirectory),
+      },
+    };
   }
 
   #checkUsersExist(): void {

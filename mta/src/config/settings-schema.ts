@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SERVICE_ACCOUNT_DIRECTORY } from './config-map-settings.ts';
 import * as defaults from './defaults.ts';
 import { dkimSchema } from './dkim-schema.ts';
 import { eventStreamSchema } from './event-stream-schema.ts';
@@ -381,8 +382,41 @@ const spec = z.strictObject({
       directory: z
         .string()
         .min(1)
+        .exactOptional()
         .describe(
-          'Directory of the YAML files with EgressPool and ShapingPolicy resources, those in directories below it included; it is watched.',
+          'Directory of the YAML files with EgressPool and ShapingPolicy resources, those in directories below it included; it is watched. This or `configMaps`.',
+        ),
+      configMaps: z
+        .strictObject({
+          release: z
+            .string()
+            .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+            .max(50)
+            .default('sluice')
+            .describe('What the operator was given as `--name`.'),
+          namespace: z
+            .string()
+            .min(1)
+            .exactOptional()
+            .describe('Namespace of the ConfigMaps. Default: that of the service account.'),
+          mountDirectory: z
+            .string()
+            .min(1)
+            .exactOptional()
+            .describe(
+              'Directory in which they are mounted too, each in a directory of its own: for a start while the API server is away.',
+            ),
+          serviceAccountDirectory: z
+            .string()
+            .min(1)
+            .default(SERVICE_ACCOUNT_DIRECTORY)
+            .describe(
+              'Directory of `ca.crt`, `namespace` and `token`; the token is read again for each request.',
+            ),
+        })
+        .exactOptional()
+        .describe(
+          'In Kubernetes: the ConfigMaps that `sluice-operator` writes, in place of `directory`. They hold the provider library if the operator has it.',
         ),
       providers: z
         .enum(['Enabled', 'Disabled'])

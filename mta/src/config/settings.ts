@@ -1,4 +1,5 @@
 import type { TlsLevel } from '@sluice/crds';
+import type { ConfigMapSettings } from './config-map-settings.ts';
 import type { DkimSettings } from './dkim-settings.ts';
 import type { EventStreamSettings } from './event-stream-settings.ts';
 import type { HostPort } from './host-port.ts';
@@ -29,8 +30,10 @@ export interface Settings {
   readonly credentials: ReadonlyMap<string, CredentialSettings>;
   /** PEM; absent = the roots that come with Node. */
   readonly proxyCa?: string;
-  /** Absolute path. */
+  /** Absolute path; `''` = there is none, the configuration comes from ConfigMaps. */
   readonly resourcesDirectory: string;
+  /** Absent = the configuration comes from the directory. */
+  readonly configMaps?: ConfigMapSettings;
   readonly dsn: DsnSettings;
   /** Whether the provider library that comes with the program is merged into the resources. */
   readonly providers: 'Enabled' | 'Disabled';
