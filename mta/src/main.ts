@@ -18,4 +18,5 @@ const exitCode = await runCommandLine(process.argv.slice(2), {
   writeErr: (text) => process.stderr.write(text),
 });
 // A command that did its work may still have set another code: `blast` when nothing was accepted.
-if (exitCode !== 0) process.exitCode = exitCode;
+// A command that failed may leave something open that would keep the process alive for ever.
+if (exitCode !== 0) process.exit(exitCode);

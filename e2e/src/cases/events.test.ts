@@ -204,6 +204,16 @@ test('while the NATS of the events hangs or is gone nothing is sent beyond W and
     sent() - sentBefore <= MAX_UNJOURNALLED_OUTCOMES + CONNECTIONS + 1,
     `${sent() - sentBefore} were sent whose outcome could not be recorded`,
   );
+  const ready = await until(
+    'readiness tells of it',
+    async () => {
+      const response = await fetch(`${sluice.admin}/readyz`);
+      return { status: response.status, text: await response.text() };
+    },
+    ({ text }) => text.includes('events cannot be stored'),
+    10_000,
+  );
+  assert.equal(ready.status, 200, 'mail is taken');
   const grown = residentBytes(sluice.pid) - memoryBefore;
   assert.ok(grown < 100e6, `memory grew by ${grown} bytes`);
   nats.signal('SIGCONT');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { freePorts } from '../harness/free-ports.ts';
@@ -124,5 +125,32 @@ test('settings that several workers cannot share are refused with what to change
   await assert.rejects(
     startSluice({ args: ['--workers', '2'], spec: {}, resources: { 'pool.yaml': onePool(['127.0.3.2']) } }),
     /the spool is a file, which one process owns.*SLUICE_WORKERS_IMPOSSIBLE/,
+  );
+});
+
+test('an address that is taken ends the command with its reason, with workers too: nobody would start again what hangs', {
+  timeout: 60_000,
+}, async (context) => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  context.after(() => taken.close());
+  const address = taken.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const listeners = {
+    smtp: [{ name: 'smtp', address: `127.0.0.1:${address.port}`, relayNetworks: ['127.0.0.0/8'] }],
+    admin: { address: '127.0.0.1:0' },
+  };
+  const resources = { 'pool.yaml': onePool(['127.0.3.2']) };
+  await assert.rejects(
+    startSluice({ spec: { listeners }, resources }),
+    /ended with 1.*SLUICE_LISTEN_FAILED/s,
+  );
+  if (skip !== false) return context.diagnostic(skip);
+  const nats = await startNats({ users: [POD_USER] });
+  context.after(() => nats.close());
+  const spec = { listeners, spool: jetStreamSpool([nats.url]) };
+  await assert.rejects(
+    startSluice({ args: ['--workers', '2'], spec, resources }),
+    /ended with 1.*SLUICE_WORKER_FAILED/s,
   );
 });

@@ -15,6 +15,7 @@ import {
 import {
   configurationCheck,
   drainingCheck,
+  eventsCheck,
   listenerCheck,
   type QuestionAnswers,
   spoolCheck,
@@ -166,104 +167,107 @@ export async function startPod(
     return undefined;
   };
   const listeners: (FollowedListener & { readonly running: SmtpListener })[] = [];
-  for (const listener of settings.smtpListeners) {
-    const users = new ListenerUsers(listener.auth?.users ?? []);
-    const options = listenerOptions(listener, users, tenants, settings, pressure);
-    const running = await startSmtpListener({ ...options, sharePort: sharePorts }, submit.client, {
-      connectionOpened: () => metrics.clientConnected(),
-      connectionClosed: () => metrics.clientDisconnected(),
-      refused: (reply, mail) => {
-        metrics.rejected(reply.code);
-        if (!events.wants || mail.sender === '') return;
-        events.emit({
-          type: 'rejected',
-          time: new Date().toISOString(),
-          id: mail.id,
-          sender: mail.sender,
-          recipients: mail.recipients,
-          phase: mail.phase,
-          reply: { code: reply.code, enhanced: reply.enhanced, text: reply.text },
-          origin: mail.origin,
-        });
-      },
-      failed: (error) =>
-        logger.error(
-          { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) },
-          'intake failed',
-        ),
-    });
-    listeners.push({ settings: listener, running, users });
-    logger.info({ listener: listener.name, address: running.address, port: running.port }, 'listening');
-  }
-  const followed = followListenerFiles(listeners, secrets, logger);
-  metrics.watch({
-    queue: () => dispatcher.gauges(),
-    spool: () => spool.usage(),
-    config: () => resources.state,
-    eventsDropped: () => events.dropped,
-    directives: () =>
-      directives.set.directives.map(({ effect, origin }) => ({ effect: effect.type, origin })),
-  });
-  const checks = [
-    configurationCheck(() => resources.state),
-    spoolCheck(() => spool.usage(), minFreeBytes),
-    listenerCheck(() =>
-      draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
-    ),
-    drainingCheck(() => draining),
-  ];
-  const pod = podStateOf({
-    hostname: settings.hostname,
-    version,
-    spool,
-    checks,
-    resources: () => resources.state,
-    groups: () => dispatcher.queued,
-    draining: () => draining,
-  });
-  const listing: QuestionAnswers['listing'] = (by, filter) => dispatcher.listing(by, filter);
-  const leaveQuestions = await joinQuestions(settings, spool, { pod, listing }, logger);
-  const admin = await startAdminServer({
-    address: settings.adminAddress,
-    checks,
-    pod,
-    metrics,
-    queue: (limit) => dispatcher.view(limit),
-    listing,
-    directives: {
-      store: directives,
-      chosenBy: (selector) => dispatcher.chosenBy(selector),
-      nowMs: () => monotonicWallClock.nowMs(),
-    },
-    logger,
-  });
-  logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
-
-  return {
-    admin: admin.address,
-    async drain() {
-      const graceMs = settings.drainTimeoutMs;
-      draining = true;
-      followed.close();
-      followedCredentials.close();
-      logger.info({}, 'draining: no new mail, open transactions end');
-      // Side by side: a client that drips its message and a provider that is slow share one grace. What is taken meanwhile is stored.
-      await Promise.all([
-        ...listeners.map(({ running }) => running.close(graceMs)),
-        dispatcher.drain(graceMs),
-      ]);
-      router.close();
-      resources.close();
-      await spool.close();
-      await directives.close();
-      await events.close();
-      await leaveQuestions();
-      await admin.close();
-      metrics.close();
-      memory.close();
-      logger.info({}, 'drained');
-    },
+  const closeFirst: (() => void)[] = [() => followedCredentials.close()];
+  const closeLast: (() => Promise<void>)[] = [];
+  const end = async (graceMs: number): Promise<void> => {
+    draining = true;
+    for (const close of closeFirst) close();
+    logger.info({}, 'draining: no new mail, open transactions end');
+    // Side by side: a client that drips its message and a provider that is slow share one grace. What is taken meanwhile is stored.
+    await Promise.all([...listeners.map(({ running }) => running.close(graceMs)), dispatcher.drain(graceMs)]);
+    router.close();
+    resources.close();
+    await spool.close();
+    await directives.close();
+    await events.close();
+    for (const close of closeLast) await close();
+    metrics.close();
+    memory.close();
+    logger.info({}, 'drained');
   };
+  try {
+    for (const listener of settings.smtpListeners) {
+      const users = new ListenerUsers(listener.auth?.users ?? []);
+      const options = listenerOptions(listener, users, tenants, settings, pressure);
+      const running = await startSmtpListener({ ...options, sharePort: sharePorts }, submit.client, {
+        connectionOpened: () => metrics.clientConnected(),
+        connectionClosed: () => metrics.clientDisconnected(),
+        refused: (reply, mail) => {
+          metrics.rejected(reply.code);
+          if (!events.wants || mail.sender === '') return;
+          events.emit({
+            type: 'rejected',
+            time: new Date().toISOString(),
+            id: mail.id,
+            sender: mail.sender,
+            recipients: mail.recipients,
+            phase: mail.phase,
+            reply: { code: reply.code, enhanced: reply.enhanced, text: reply.text },
+            origin: mail.origin,
+          });
+        },
+        failed: (error) =>
+          logger.error(
+            { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+            'intake failed',
+          ),
+      });
+      listeners.push({ settings: listener, running, users });
+      logger.info({ listener: listener.name, address: running.address, port: running.port }, 'listening');
+    }
+    const followed = followListenerFiles(listeners, secrets, logger);
+    closeFirst.push(() => followed.close());
+    metrics.watch({
+      queue: () => dispatcher.gauges(),
+      spool: () => spool.usage(),
+      config: () => resources.state,
+      eventsDropped: () => events.dropped,
+      directives: () =>
+        directives.set.directives.map(({ effect, origin }) => ({ effect: effect.type, origin })),
+    });
+    const checks = [
+      configurationCheck(() => resources.state),
+      spoolCheck(() => spool.usage(), minFreeBytes),
+      listenerCheck(() =>
+        draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
+      ),
+      drainingCheck(() => draining),
+      ...(settings.events.jetstream === undefined ? [] : [eventsCheck(() => events.trouble)]),
+    ];
+    const pod = podStateOf({
+      hostname: settings.hostname,
+      version,
+      spool,
+      checks,
+      resources: () => resources.state,
+      groups: () => dispatcher.queued,
+      draining: () => draining,
+    });
+    const listing: QuestionAnswers['listing'] = (by, filter) => dispatcher.listing(by, filter);
+    closeLast.push(await joinQuestions(settings, spool, { pod, listing }, logger));
+    const admin = await startAdminServer({
+      address: settings.adminAddress,
+      checks,
+      pod,
+      metrics,
+      queue: (limit) => dispatcher.view(limit),
+      listing,
+      directives: {
+        store: directives,
+        chosenBy: (selector) => dispatcher.chosenBy(selector),
+        nowMs: () => monotonicWallClock.nowMs(),
+      },
+      logger,
+    });
+    closeLast.push(() => admin.close());
+    logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
+
+    return { admin: admin.address, drain: () => end(settings.drainTimeoutMs) };
+  } catch (error) {
+    // Mail of before is being sent by now: it must not go on behind an error that ends the command.
+    await end(0);
+    throw error;
+  }
 }
 
 /** Share of the memory bound that queued envelopes and bodies may occupy. */

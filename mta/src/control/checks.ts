@@ -32,6 +32,18 @@ export function spoolCheck(usage: () => SpoolUsage, minFreeBytes: number): Readi
   };
 }
 
+/** Events that cannot be stored unready nobody: mail is taken and kept, and another pod could not store them either. */
+export function eventsCheck(trouble: () => string | undefined): ReadinessCheck {
+  return {
+    name: 'events',
+    run() {
+      const reason = trouble();
+      if (reason === undefined) return { status: 'ok', detail: 'events are stored' };
+      return { status: 'degraded', detail: `events cannot be stored: ${reason}` };
+    },
+  };
+}
+
 /** Listening at all, with the addresses for people. */
 export function listenerCheck(addresses: () => readonly string[]): ReadinessCheck {
   return {

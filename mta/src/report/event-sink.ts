@@ -25,6 +25,8 @@ export interface EventSink {
    * `guarantee: Complete`. `undefined` = they do. Standard output is not waited for: its reader may stand still.
    */
   stored(): Promise<void> | undefined;
+  /** Why the stream takes nothing, if it does not: outcomes may wait for it. */
+  readonly trouble: string | undefined;
   /** Events emitted that some reader did not get: a buffer was full, or a write failed. */
   readonly dropped: number;
   flush(): Promise<void>;
@@ -84,6 +86,9 @@ export function createEventSink({
       const [inFile, inStream] = [file?.written(), stream?.stored()];
       if (inFile === undefined || inStream === undefined) return inFile ?? inStream;
       return Promise.all([inFile, inStream]).then(() => undefined);
+    },
+    get trouble() {
+      return stream?.trouble;
     },
     get dropped() {
       return writers.reduce((sum, writer) => sum + writer.dropped, stream?.dropped ?? 0);

@@ -63,7 +63,7 @@ export class EventStream {
   #number = 0;
   #waitingBytes = 0;
   #dropped = 0;
-  #failingSinceMs: number | undefined;
+  #trouble: string | undefined;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -83,9 +83,9 @@ export class EventStream {
     return this.#waitingBytes;
   }
 
-  /** Since when nothing is stored, monotonic milliseconds; `undefined` = all is well. */
-  get failingSinceMs(): number | undefined {
-    return this.#failingSinceMs;
+  /** Why the last batch was not stored; `undefined` = all is well. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /** Takes an event, a JSON line that ends in `\n`. */
@@ -180,10 +180,9 @@ export class EventStream {
   }
 
   #tell(result: StoreResult): void {
-    const fails = result.kind !== 'stored';
-    if (fails === (this.#failingSinceMs !== undefined)) return;
-    this.#failingSinceMs = fails ? performance.now() : undefined;
-    this.#options.onState(fails ? result.reason : undefined);
+    const before = this.#trouble;
+    this.#trouble = result.kind === 'stored' ? undefined : result.reason;
+    if ((before === undefined) !== (this.#trouble === undefined)) this.#options.onState(this.#trouble);
   }
 }
 
