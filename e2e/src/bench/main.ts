@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { benchDelivery } from './delivery-bench.ts';
 import { DKIM_KINDS } from './dkim-keys.ts';
 import { benchIndex } from './index-bench.ts';
-import { benchRelay } from './relay-bench.ts';
+import { benchRelay, RELAY_EVENTS } from './relay-bench.ts';
 import { RELAY_STORES } from './relay-store.ts';
 
 const BENCHES = ['relay', 'delivery', 'index'] as const;
@@ -22,6 +22,8 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '3' },
     store: { type: 'string', default: 'sqlite' },
     dkim: { type: 'string' },
+    workers: { type: 'string', default: '1' },
+    events: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -29,16 +31,26 @@ const unknown = positionals.find((name) => !BENCHES.some((bench) => bench === na
 const runs = Number(values.runs);
 const store = RELAY_STORES.find((name) => name === values.store);
 const dkim = DKIM_KINDS.find((kind) => kind === values.dkim);
-const badOption = store === undefined || (values.dkim !== undefined && dkim === undefined);
+const workers = Number(values.workers);
+const events = RELAY_EVENTS.find((name) => name === values.events);
+const needsNats = (workers > 1 || events === 'jetstream') && store === 'sqlite';
+const badOption =
+  needsNats ||
+  !(Number.isInteger(workers) && workers > 0) ||
+  (values.events !== undefined && events === undefined) ||
+  store === undefined ||
+  (values.dkim !== undefined && dkim === undefined);
 if (values.help || unknown !== undefined || badOption || !Number.isInteger(runs) || runs < 1) {
   if (unknown !== undefined) process.stderr.write(`There is no benchmark "${unknown}".\n`);
   process.stdout.write(
-    'Usage: npm run bench -- [relay] [delivery] [index] [--runs N] [--store STORE] [--dkim KEY] [--short]\n\n' +
+    'Usage: npm run bench -- [relay] [delivery] [index] [--runs N] [--store STORE] [--dkim KEY] [--workers N] [--events READER] [--short]\n\n' +
       '  relay    accept, store, deliver over SMTP at 2, 10 and 100 KB: messages per second, CPU per message\n' +
       '  delivery a queue full of mail and one sink, nothing is handed in: messages per second, CPU per message\n' +
       '  index    the queue index at 1 and 10 million entries: bytes per entry, inserts and dues per second\n' +
       `  --store  where relay keeps mail: ${RELAY_STORES.join(', ')} (default sqlite)\n` +
       `  --dkim   relay signs its mail with a key of this kind: ${DKIM_KINDS.join(', ')}\n` +
+      '  --workers  processes of relay; needs --store jetstream (default 1)\n' +
+      `  --events who reads the events of relay: ${RELAY_EVENTS.join(', ')} (the last one needs --store jetstream; default nobody)\n` +
       '  --runs   runs of each relay size, the median is printed (default 3)\n' +
       '  --short  a tenth of the messages, one run: to see that it works\n\n' +
       'Example: npm run bench -- relay --runs 5\n',
@@ -70,6 +82,8 @@ if (wanted('relay')) {
     print(
       await benchRelay(store, sizeBytes, values.short ? messages / 10 : messages, values.short ? 1 : runs, {
         ...(dkim !== undefined && { dkim }),
+        ...(events !== undefined && { events }),
+        workers,
       }),
     );
   }

@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { blast } from '@sluice/mta/blast';
+import { freePorts } from '../harness/free-ports.ts';
 import { plainPlan } from '../harness/plans.ts';
-import { cpuSeconds, residentBytes } from '../harness/process-usage.ts';
+import { cpuSeconds, processTree, residentBytes } from '../harness/process-usage.ts';
 import { onePool, routeTo } from '../harness/resources.ts';
 import { spawnSink } from '../harness/sink-process.ts';
 import { resource, startSluice } from '../harness/sluice-process.ts';
@@ -15,13 +19,17 @@ export interface RelayFigures {
   readonly store: string;
   /** Absent = mail is not signed. */
   readonly dkim?: DkimKind;
+  /** Worker processes; absent = one process. */
+  readonly workers?: number;
+  /** Where events go; absent = nobody reads them. */
+  readonly events?: RelayEvents;
   readonly sizeBytes: number;
   readonly messages: number;
   readonly runs: number;
   readonly acceptedPerSecond: number;
   /** From the first connection of the load generator to the last delivery. */
   readonly deliveredPerSecond: number;
-  /** User and system time of the whole Sluice process, its store thread included. */
+  /** User and system time of all Sluice processes, store threads included. */
   readonly cpuMicrosPerMessage: number;
   /** The same of all nats-servers together; absent where the store is embedded. */
   readonly natsCpuMicrosPerMessage?: number;
@@ -29,6 +37,17 @@ export interface RelayFigures {
 }
 
 const SESSIONS = 20;
+
+/** Readers of events: a file, or the stream on the NATS that keeps the mail. */
+export const RELAY_EVENTS = ['file', 'jetstream'] as const;
+export type RelayEvents = (typeof RELAY_EVENTS)[number];
+
+export interface RelayOptions {
+  readonly dkim?: DkimKind;
+  readonly nodeOptions?: readonly string[];
+  readonly workers?: number;
+  readonly events?: RelayEvents;
+}
 
 /**
  * Accept, store durably (SQLite, synchronous FULL; or JetStream), queue, shape, deliver; the load generator, Sluice, the sink and
@@ -39,18 +58,21 @@ export async function benchRelay(
   sizeBytes: number,
   messages: number,
   runs: number,
-  { dkim, nodeOptions = [] }: { readonly dkim?: DkimKind; readonly nodeOptions?: readonly string[] } = {},
+  options: RelayOptions = {},
 ): Promise<RelayFigures> {
+  const { dkim, workers = 1, events } = options;
   const signing = dkim === undefined ? undefined : dkimSetup(dkim);
   const results: Awaited<ReturnType<typeof relayOnce>>[] = [];
   for (let run = 0; run < runs; run++)
-    results.push(await relayOnce(store, sizeBytes, messages, run, nodeOptions, signing?.dkim));
+    results.push(await relayOnce(store, sizeBytes, messages, run, options, signing?.dkim));
   signing?.remove();
   const natsCpu = results.flatMap(({ natsCpu }) => natsCpu ?? []);
   return {
     bench: 'relay',
     store: STORE_LABELS[store],
     ...(dkim !== undefined && { dkim }),
+    ...(workers > 1 && { workers }),
+    ...(events !== undefined && { events }),
     sizeBytes,
     messages,
     runs,
@@ -67,14 +89,26 @@ async function relayOnce(
   sizeBytes: number,
   messages: number,
   run: number,
-  nodeOptions: readonly string[],
+  { nodeOptions = [], workers = 1, events }: RelayOptions,
   dkim: unknown,
 ) {
   const sink = await spawnSink('127.0.0.1');
   const nats = await startStore(store);
+  const [port = 0] = await freePorts(1);
+  const eventsDirectory = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const sluice = await startSluice({
     nodeOptions,
+    ...(workers > 1 && { args: ['--workers', String(workers)] }),
     spec: {
+      // Workers share a port, so it must be known.
+      ...(workers > 1 && {
+        listeners: {
+          smtp: [{ name: 'smtp', address: `127.0.0.1:${port}`, relayNetworks: ['127.0.0.0/8'] }],
+          admin: { address: '127.0.0.1:0' },
+        },
+      }),
+      ...(events === 'jetstream' && { events: { jetstream: {} } }),
+      ...(events === 'file' && { events: { file: join(eventsDirectory, 'events.jsonl') } }),
       routes: [routeTo('bench.example', sink)],
       ...(nats.spool !== undefined && { spool: nats.spool }),
       ...(dkim !== undefined && { dkim }),
@@ -107,7 +141,7 @@ async function relayOnce(
     (delivered) => delivered === warm,
     60_000,
   );
-  const cpuBefore = cpuSeconds(sluice.pid);
+  const cpuBefore = cpuOfTree(sluice.pid);
   const natsBefore = nats.cpuSeconds();
   const startMs = performance.now();
   const result = await blast({
@@ -122,17 +156,22 @@ async function relayOnce(
     120_000,
   );
   const seconds = (performance.now() - startMs) / 1000;
-  const cpu = ((cpuSeconds(sluice.pid) - cpuBefore) / messages) * 1e6;
+  const cpu = ((cpuOfTree(sluice.pid) - cpuBefore) / messages) * 1e6;
   const natsAfter = nats.cpuSeconds();
   const natsCpu =
     natsBefore === undefined || natsAfter === undefined
       ? undefined
       : ((natsAfter - natsBefore) / messages) * 1e6;
-  const rss = residentBytes(sluice.pid);
+  const rss = processTree(sluice.pid).reduce((sum, pid) => sum + residentBytes(pid), 0);
   if (result.accepted !== messages)
     throw new Error(`only ${result.accepted} of ${messages} were accepted: ${result.lastRefusal}`);
   await sluice.close();
   await sink.close();
   await nats.close();
+  rmSync(eventsDirectory, { recursive: true, force: true });
   return { accepted: messages / (result.elapsedMs / 1000), delivered: messages / seconds, cpu, natsCpu, rss };
+}
+
+function cpuOfTree(pid: number): number {
+  return processTree(pid).reduce((sum, each) => sum + cpuSeconds(each), 0);
 }

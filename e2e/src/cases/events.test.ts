@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { blast, seededRandom } from '@sluice/mta/blast';
 import { MAX_UNJOURNALLED_OUTCOMES } from '@sluice/mta/dispatch';
 import { PROVIDERS, startSink } from '@sluice/mta/sink';
@@ -17,6 +20,7 @@ import { onePolicy, onePool, routeTo } from '../harness/resources.ts';
 import { type SluiceSetup, startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
 
+const MAIN = fileURLToPath(import.meta.resolve('@sluice/mta/main'));
 const SEED = 20_261_124;
 const CONNECTIONS = 20;
 const DOMAIN = 'events.example';
@@ -226,6 +230,65 @@ test('while the NATS of the events hangs or is gone nothing is sent beyond W and
   await finished();
   assert.match(await (await fetch(`${sluice.admin}/metrics`)).text(), /^sluice_events_dropped_total 0$/m);
 });
+
+test('sluice events shows what was stored since a time, of the types that were asked for, and follows what comes', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const nats = await startNats();
+  context.after(() => nats.close());
+  const sink = await sinkOf(context, 0);
+  const sluice = await startSluice({
+    spec: {
+      routes: [routeTo(DOMAIN, sink)],
+      events: { jetstream: { servers: [nats.url], durability: 'Single' } },
+    },
+    resources,
+  });
+  context.after(() => sluice.close());
+  await blast({ target: sluice.smtp, sessions: 5, plan: plainPlan('s', 100, [DOMAIN]) });
+  await until(
+    'all is sent',
+    () => readQueue(sluice.admin),
+    (queue) => queue.entries === 0,
+    20_000,
+  );
+  const stored = await storedEvents(nats.url, false);
+  const bounced = stored.filter(({ type }) => type === 'bounced').length;
+  assert.ok(bounced > 0);
+  const before = await readCommand(['--nats', nats.url, '--type', 'bounced', '--since', '1h', '--no-follow']);
+  assert.equal(before.lines.length, bounced);
+  assert.match(
+    before.lines[0] ?? '',
+    /^\d\d:\d\d:\d\d\.\d{3} bounced +\S{26} <news@shop\.example> → s\.\d+@.* 550 5\.1\.1 No such user here$/,
+  );
+
+  const following = readCommand(['--nats', nats.url, '--type', 'delivered', '--json'], 1);
+  let sent = 0;
+  const sending = setInterval(() => {
+    void blast({ target: sluice.smtp, sessions: 1, plan: plainPlan(`f${sent++}`, 10, [DOMAIN]) });
+  }, 200);
+  const after = await following.finally(() => clearInterval(sending));
+  const event = JSON.parse(after.lines[0] ?? '');
+  assert.equal(event.type, 'delivered');
+  assert.match(event.recipients[0], /^f\d+\./, 'only what came from then on');
+  assert.equal(after.code, 0, 'Ctrl-C is how it ends');
+});
+
+/** Runs `sluice events` until it ends, or interrupts it after so many lines. */
+async function readCommand(
+  args: readonly string[],
+  untilLines = Number.POSITIVE_INFINITY,
+): Promise<{ readonly lines: readonly string[]; readonly code: number | null }> {
+  const child = spawn(process.execPath, [MAIN, 'events', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    if (lines.length === untilLines) child.kill('SIGINT');
+  }
+  return { lines, code: await ended };
+}
 
 test('with BestEffort mail is sent while the NATS of the events is gone, and the events come later', {
   skip,
