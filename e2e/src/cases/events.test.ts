@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { blast, seededRandom } from '@sluice/mta/blast';
 import { MAX_UNJOURNALLED_OUTCOMES } from '@sluice/mta/dispatch';
 import { PROVIDERS, startSink } from '@sluice/mta/sink';
+import { openNats } from '@sluice/mta/spool';
 import { EVENTS_FILE, readEvents } from '../harness/event-reader.ts';
 import { storedEvents } from '../harness/event-stream-reader.ts';
 import { EVENT_READER, jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
@@ -223,6 +225,12 @@ test('while the NATS of the events hangs or is gone nothing is sent beyond W and
   nats.signal('SIGCONT');
   await finished();
 
+  // Somebody deletes the stream: what it held is gone, what comes from then on is kept again.
+  await deleteStream(nats.url);
+  accepted.clear();
+  await send('deleted', 100);
+  await finished();
+
   await nats.kill('SIGKILL');
   await send('gone', 1_000);
   assert.equal((await fetch(`${sluice.admin}/livez`)).status, 200);
@@ -230,6 +238,17 @@ test('while the NATS of the events hangs or is gone nothing is sent beyond W and
   await finished();
   assert.match(await (await fetch(`${sluice.admin}/metrics`)).text(), /^sluice_events_dropped_total 0$/m);
 });
+
+async function deleteStream(url: string): Promise<void> {
+  const connection = await openNats({
+    servers: [url],
+    credentials: { kind: 'none' },
+    inboxPrefix: '_INBOX',
+    name: 'test',
+  });
+  await (await jetstreamManager(connection)).streams.delete('sluice-events');
+  await connection.close();
+}
 
 test('sluice events shows what was stored since a time, of the types that were asked for, and follows what comes', {
   skip,

@@ -34,7 +34,7 @@ export function podStateOf({
   const ownName = newMessageId(Math.floor(startedAtMs));
   return async () => {
     const { ready, checks: results } = await readiness(checks);
-    const { hash, loadedAtMs } = resources();
+    const { hash, generation, loadedAtMs } = resources();
     const membership = spool.membership?.();
     return {
       session: membership?.session ?? ownName,
@@ -44,6 +44,7 @@ export function podStateOf({
       state: draining() ? 'Draining' : ready ? 'Ready' : 'NotReady',
       troubles: results.filter(({ status }) => status !== 'ok').map(({ name }) => name),
       configHash: hash,
+      ...(generation !== undefined && { generation }),
       configSince: new Date(loadedAtMs).toISOString(),
       groups: groups(),
       messages: spool.usage().messages,

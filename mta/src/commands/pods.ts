@@ -54,7 +54,7 @@ function podsText(pods: readonly PodState[], nowMs: number): string {
       pod.version,
       pod.troubles.length === 0 ? pod.state : `${pod.state} (${pod.troubles.join(', ')})`,
       ageText(nowMs - Date.parse(pod.startedAt)),
-      pod.configHash.slice(0, HASH_WIDTH),
+      `${pod.configHash.slice(0, HASH_WIDTH)}${pod.generation === undefined ? '' : ` (${pod.generation})`}`,
       String(pod.groups),
       String(pod.messages),
       pod.segments === undefined ? '-' : String(pod.segments),

@@ -5,6 +5,8 @@ export interface ResourceState {
   readonly config: EgressConfig;
   /** Hash of the configuration in force. */
   readonly hash: string;
+  /** Of the operator's set that it comes from; absent = it comes from files. */
+  readonly generation?: number;
   /** Wall time at which it came into force. */
   readonly loadedAtMs: number;
   /** `false` = something in the directory is broken, and its last good form (or nothing) is in force instead. */

@@ -113,7 +113,7 @@ class SetInForce {
   }
 
   get state(): ResourceState {
-    return this.#state;
+    return this.#generation < 0 ? this.#state : { ...this.#state, generation: this.#generation };
   }
 
   /** From now on changes are told. */

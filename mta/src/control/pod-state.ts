@@ -14,6 +14,8 @@ export const podStateSchema = z.object({
   troubles: z.array(z.string()),
   /** Of the configuration in force. */
   configHash: z.string(),
+  /** Of the operator's set; absent = it comes from files. */
+  generation: z.exactOptional(count),
   configSince: z.string(),
   /** Recipient groups that are queued. */
   groups: count,

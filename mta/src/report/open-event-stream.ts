@@ -41,8 +41,8 @@ export async function openEventStream(
       },
     },
   );
+  const { prepareEventStream } = await import('./prepare-event-stream.ts');
   try {
-    const { prepareEventStream } = await import('./prepare-event-stream.ts');
     await whileNatsSettles(START_PATIENCE_MS, () => prepareEventStream(connection, layout, settings));
   } catch (error) {
     await connection.close();
@@ -55,6 +55,15 @@ export async function openEventStream(
     made.set('Nats-Msg-Id', `${session}.${number}`);
     made.set(EVENT_COUNT_HEADER, String(count));
     return made;
+  };
+  /** Nobody takes events: the stream was deleted, or has no leader for now. A pod that may make it makes it again. */
+  const missing = async (): Promise<StoreResult> => {
+    try {
+      await prepareEventStream(connection, layout, settings);
+      return { kind: 'again', reason: 'the stream has no leader' };
+    } catch (error) {
+      return { kind: 'again', reason: error instanceof Error ? error.message : String(error) };
+    }
   };
   const stream = new EventStream({
     guarantee: settings.guarantee,
@@ -70,7 +79,8 @@ export async function openEventStream(
     async store(batch) {
       // The client would keep what is published now in an unbounded buffer.
       if (down) return { kind: 'again', reason: 'NATS is gone' };
-      return sent(connection, layout.subject(batch.type), batch.payload, headersOf(batch));
+      const result = await sent(connection, layout.subject(batch.type), batch.payload, headersOf(batch));
+      return result === 'nobody' ? missing() : result;
     },
   });
   return {
@@ -87,15 +97,22 @@ async function sent(
   subject: string,
   payload: Buffer,
   headers: MsgHdrs,
-): Promise<StoreResult> {
+): Promise<StoreResult | 'nobody'> {
   if (payload.length > (connection.info?.max_payload ?? Number.POSITIVE_INFINITY))
     return { kind: 'never', reason: `an event of ${payload.length} bytes is above the server's max_payload` };
   try {
     const answer = await connection.request(subject, payload, { timeout: ACK_TIMEOUT_MS, headers });
     return storeResult(answer.string());
   } catch (error) {
+    if (isNobody(error)) return 'nobody';
     return { kind: 'again', reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** The client library wraps it, or not. */
+function isNobody(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'NoResponders' || isNobody(error.cause);
 }
 
 interface RawAck {
