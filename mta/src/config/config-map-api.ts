@@ -43,7 +43,7 @@ export const SILENCE_MS = 100_000;
 /** The server ends a watch after a time between this and twice this. Seconds. */
 const WATCH_TIMEOUT_S = 300;
 const MIN_BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 10_000;
+const MAX_BACKOFF_MS = 4_000;
 
 export interface FollowOptions {
   readonly api: ConfigMapApi;

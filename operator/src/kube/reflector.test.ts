@@ -207,6 +207,17 @@ test('an API server that ends every watch at once is not asked in a hot loop', a
   assert.ok(performance.now() - startMs > 30 * (1 + 2 + 4 + 8) - 10, 'each try waits longer');
 });
 
+test('an API server for which every version is too old is not listed in a hot loop', async (t) => {
+  const timing = { ...QUICK, minBackoffMs: 20, maxBackoffMs: 1_000, healthyMs: 60_000 };
+  const { server, lists, watching } = await start(t, { timing });
+  await watching();
+  server.fault = ({ query }) => (query.watch === undefined ? undefined : { type: 'Answer', status: 410 });
+  const startMs = performance.now();
+  server.endWatches('Break');
+  await until('it lists again', () => lists() >= 5);
+  assert.ok(performance.now() - startMs > 30 * (1 + 2 + 4) - 10, 'each list but the first waits longer');
+});
+
 test('rubbish in the stream ends nothing', async (t) => {
   const { server, has, lines, watching } = await start(t);
   await watching();

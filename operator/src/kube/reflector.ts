@@ -27,7 +27,8 @@ export const REFLECTOR_TIMING: ReflectorTiming = {
   watchTimeoutMs: 300_000,
   silenceMs: 100_000,
   minBackoffMs: 400,
-  maxBackoffMs: 15_000,
+  // Not client-go's 30 s: when an API server is back, nobody wants to wait half a minute for the first change to count.
+  maxBackoffMs: 4_000,
   healthyMs: 10_000,
 };
 
@@ -59,7 +60,10 @@ type StepEnd =
 export class Reflector {
   readonly #options: ReflectorOptions;
   readonly #timing: ReflectorTiming;
+  /** Of failures: an API server that does not answer, or refuses. */
   readonly #backoff: Backoff;
+  /** Of versions that are too old: the first costs a list at once, only lists in a circle are slowed down. */
+  readonly #relists: Backoff;
   readonly #stop = new AbortController();
   #objects = new Map<string, KubeObject>();
   #synced = false;
@@ -72,6 +76,7 @@ export class Reflector {
     this.#timing = options.timing ?? REFLECTOR_TIMING;
     const { minBackoffMs: minMs, maxBackoffMs: maxMs } = this.#timing;
     this.#backoff = new Backoff({ minMs, maxMs, random: options.random });
+    this.#relists = new Backoff({ minMs, maxMs, random: options.random });
     this.#lastContactMs = options.nowMs();
   }
 
@@ -122,10 +127,13 @@ export class Reflector {
   /** Before the next try. A server that says how long is obeyed. */
   async #wait(end: Exclude<StepEnd, { readonly type: 'Ended' }>): Promise<void> {
     const { path, logger } = this.#options;
+    const again = end.type === 'Relist' ? this.#relists : this.#backoff;
+    const isFirstRelist = end.type === 'Relist' && again.failures === 0;
     const asked = end.type === 'Failed' ? (end.failure.retryAfterMs ?? 0) : 0;
-    const delayMs = Math.max(this.#backoff.next(), asked);
+    const step = again.next();
+    const delayMs = Math.max(isFirstRelist ? 0 : step, asked);
     const reason = end.type === 'Failed' ? end.failure.message : end.reason;
-    const tell = this.#backoff.failures > 1 ? 'warn' : 'info';
+    const tell = again.failures > 1 ? 'warn' : 'info';
     logger[tell]({ path, reason, delayMs: Math.round(delayMs) }, 'watching begins again');
     await pause(delayMs, this.#stop.signal);
   }
@@ -154,6 +162,7 @@ export class Reflector {
     this.#objects = found;
     this.#resourceVersion = version;
     this.#synced = true;
+    this.#backoff.reset();
     this.#changed([...names]);
     return { type: 'Ended' };
   }
@@ -213,7 +222,7 @@ export class Reflector {
     this.#contact();
     const end = await this.#follow(result.stream, silenceMs);
     const lived = nowMs() - openedAtMs >= healthyMs;
-    if (lived) this.#backoff.reset();
+    if (lived) this.#healthy();
     // A server that ends each watch at once must not be asked in a circle.
     if (end.type === 'Ended' && !lived)
       return { type: 'Failed', failure: unreachable('the watch ended at once') };
@@ -234,6 +243,7 @@ export class Reflector {
         this.#contact();
         const end = this.#take(line);
         if (end !== undefined) return end;
+        this.#healthy();
       }
       return { type: 'Ended' };
     } catch (error) {
@@ -280,6 +290,11 @@ export class Reflector {
   #selector(): Readonly<Record<string, string>> {
     const { labelSelector } = this.#options;
     return labelSelector === undefined ? {} : { labelSelector };
+  }
+
+  #healthy(): void {
+    this.#backoff.reset();
+    this.#relists.reset();
   }
 
   #contact(): void {
