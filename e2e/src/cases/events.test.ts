@@ -34,7 +34,8 @@ const resources = {
   'pool.yaml': onePool(['127.0.3.9']),
   'policy.yaml': onePolicy({
     retry: { delays: ['1s'], expireAfter: '1h' },
-    limits: [{ name: 'source-site', per: ['Source', 'Site'], connections: CONNECTIONS }],
+    // The pod's own: of a limit of all pods the slots of a killed one are free after 20 s only.
+    limits: [{ name: 'source-site', per: ['Source', 'Site'], scope: 'Pod', connections: CONNECTIONS }],
   }),
 };
 

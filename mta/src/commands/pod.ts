@@ -42,6 +42,7 @@ import { joinQuestions, podStateOf } from './pod-cluster.ts';
 import { openEvents } from './pod-events.ts';
 import { openPodSpool } from './pod-spool.ts';
 import { followCredentials } from './proxy-credentials.ts';
+import { limitsCheck, openSharedLimits } from './shared-limits.ts';
 import { createSigning } from './signing.ts';
 import { createSubmit } from './submit.ts';
 import { Tenants } from './tenants.ts';
@@ -132,11 +133,13 @@ export async function startPod(
     onError: (what, error) =>
       logger.error({ reason: error instanceof Error ? error.message : String(error) }, what),
   });
+  const limits = await openSharedLimits(settings, logger, () => dispatcher.fence());
   const dispatcher = new Dispatcher({
     config: resources.state.config,
     spool,
     router,
-    createShaper,
+    createShaper: (signals) =>
+      createShaper({ ...signals, client: settings.hostname, allocation: limits?.allocation }),
     openSession: createOpenSession({
       nowMs: () => performance.now(),
       findCertificate: (name) => certificates.find(name),
@@ -177,6 +180,7 @@ export async function startPod(
     await Promise.all([...listeners.map(({ running }) => running.close(graceMs)), dispatcher.drain(graceMs)]);
     router.close();
     resources.close();
+    await limits?.close();
     await spool.close();
     await directives.close();
     await events.close();
@@ -221,6 +225,7 @@ export async function startPod(
       queue: () => dispatcher.gauges(),
       spool: () => spool.usage(),
       config: () => resources.state,
+      limits: () => limits?.state(),
       eventsDropped: () => events.dropped,
       directives: () =>
         directives.set.directives.map(({ effect, origin }) => ({ effect: effect.type, origin })),
@@ -231,6 +236,7 @@ export async function startPod(
       listenerCheck(() =>
         draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
       ),
+      ...(limits === undefined ? [] : [limitsCheck(() => limits.state())]),
       drainingCheck(() => draining),
       ...(settings.events.jetstream === undefined ? [] : [eventsCheck(() => events.trouble)]),
     ];

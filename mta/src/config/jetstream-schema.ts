@@ -55,6 +55,11 @@ export const jetStreamSchema = z.strictObject({
   prefix: natsPrefix
     .default(defaults.NATS_PREFIX)
     .describe('Begins every subject and every stream name: two Sluice on one NATS account need two.'),
+  limitsPrefix: optional(
+    natsPrefix.describe(
+      'Begins the subjects and the bucket of limits; absent = `prefix`. Installations with stores of their own and the same one here share their limits.',
+    ),
+  ),
   durability: z
     .enum(['Single', 'Replicated', 'Synced'])
     .default('Replicated')

@@ -6,6 +6,8 @@ export interface JetStreamSettings {
   /** Absolute paths. */
   readonly tls?: NatsTlsSettings;
   readonly prefix: string;
+  /** Absent = `prefix`. */
+  readonly limitsPrefix?: string;
   readonly durability: 'Single' | 'Replicated' | 'Synced';
   /** Of all SPOOL streams together. */
   readonly maxBytes: number;

@@ -24,9 +24,10 @@ export function resolveJetStream(
   inFile: JetStreamInFile,
   surroundings: JetStreamSurroundings,
 ): JetStreamSettings {
-  const { credentials, tls, ...plain } = inFile;
+  const { credentials, tls, limitsPrefix, ...plain } = inFile;
   return {
     ...plain,
+    ...(limitsPrefix !== undefined && { limitsPrefix }),
     credentials: credentials === undefined ? { kind: 'none' } : resolveCredentials(credentials, surroundings),
     ...(tls !== undefined && { tls: resolveTls(tls, surroundings) }),
   };

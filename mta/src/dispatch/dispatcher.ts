@@ -52,6 +52,8 @@ export interface DispatcherOptions {
   readonly createShaper: (signals: {
     readonly onSlotWanted: (key: LimitKey, elsewhere: boolean) => void;
     readonly onSlotServed: (key: LimitKey) => void;
+    /** Something came from the allocator between two calls. */
+    readonly onArrived: () => void;
   }) => Shaper;
   readonly openSession: DispatchContext['openSession'];
   readonly dial: DispatchContext['dial'];
@@ -157,6 +159,7 @@ export class Dispatcher {
       shaper: options.createShaper({
         onSlotWanted: (key, elsewhere) => this.#lanes.wantSlot(key.id, elsewhere),
         onSlotServed: (key) => this.#lanes.slotServed(key.id),
+        onArrived: () => this.#lanes.armSoon(),
       }),
       journal,
       resident,
@@ -303,6 +306,11 @@ export class Dispatcher {
       }
     }
     return { groups, recipients };
+  }
+
+  /** Destroys every connection at once, in the middle of messages too: other pods count this one out and use its limits. */
+  fence(): void {
+    for (const lane of this.#lanes.busy()) if (lane instanceof LaneDriver) lane.fence();
   }
 
   /** Stops: no new transaction, open ones end within `graceMs`, outcomes are recorded, sessions closed. */

@@ -41,8 +41,9 @@ export class LaneDriver {
   readonly #sources: LaneSources;
   readonly #site: SitePause;
   readonly #idle: CarryingSession[] = [];
-  /** Aborted when the lane closes: connections under way are given up. */
   readonly #closed = new AbortController();
+  /** Aborted when the lane closes or this process is counted out: connections under way are given up. */
+  #opening = new AbortController();
   #connecting = 0;
   /** Sessions that say QUIT and wait for the peer. */
   #closing = 0;
@@ -99,6 +100,7 @@ export class LaneDriver {
   /** No new connection, no new message; open transactions end on their own, idle sessions and connections under way at once. */
   close(): void {
     this.#closed.abort();
+    this.#opening.abort();
     this.#site.stop();
     for (const session of this.sessions) session.retiring = true;
     for (const session of [...this.#idle]) this.#end(session);
@@ -126,6 +128,13 @@ export class LaneDriver {
   /** Cuts what is still open: the grace is over. */
   destroy(): void {
     this.cut(() => true);
+  }
+
+  /** Cuts everything, connections under way too: this process is counted out, and others use its limits. The lane goes on. */
+  fence(): void {
+    this.#opening.abort();
+    if (!this.#stopped) this.#opening = new AbortController();
+    this.destroy();
   }
 
   get #stopped(): boolean {
@@ -380,7 +389,7 @@ export class LaneDriver {
     laneSource.connections++;
     let opening: Opening | undefined;
     try {
-      opening = await openConnection(context, laneSource, unit, slots, this.#closed.signal);
+      opening = await openConnection(context, laneSource, unit, slots, this.#opening.signal);
     } finally {
       this.#connecting--;
       if (opening?.kind !== 'opened') laneSource.connections--;

@@ -182,6 +182,18 @@ export const METRICS = {
     help: 'Replies of receivers that hit a reaction of a policy, by whether it went off (its trigger was complete).',
     labels: ['reaction', 'group', 'went_off'],
   },
+  limitShards: {
+    name: 'sluice_limit_shards',
+    type: 'gauge',
+    help: 'Shards of limits that are shared with other pods: `led` by this pod, `degraded` = their leader does not answer.',
+    labels: ['state'],
+  },
+  limitsHeld: {
+    name: 'sluice_limits_held',
+    type: 'gauge',
+    help: '1 = NATS does not acknowledge this pod, so that nothing new is sent.',
+    labels: [],
+  },
   directives: {
     name: 'sluice_directives',
     type: 'gauge',

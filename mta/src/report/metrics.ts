@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ResourceState } from '../config/mod.ts';
+import type { NodeState } from '../shape/mod.ts';
 import type { SpoolUsage } from '../spool/mod.ts';
 import { EgressCounterSet, type EgressCounters } from './egress-counters.ts';
 import { METRICS, type MetricDefinition } from './metric-table.ts';
@@ -40,6 +41,8 @@ export interface MetricSources {
   readonly spool?: () => SpoolUsage;
   readonly config?: () => ResourceState;
   readonly eventsDropped?: () => number;
+  /** `undefined` = limits are this pod's own. */
+  readonly limits?: () => NodeState | undefined;
   readonly directives?: () => readonly { readonly effect: string; readonly origin: string }[];
 }
 
@@ -150,6 +153,8 @@ export function createMetrics(): Metrics {
   sampled(METRICS.reactionHits, () =>
     Array.from(reactionHits.values(), ({ hits, labels }) => [hits, labels] as const),
   );
+  sampled(METRICS.limitShards, () => limitShardSamples(sources.limits?.()));
+  sampled(METRICS.limitsHeld, () => heldSamples(sources.limits?.()));
   sampled(METRICS.directives, () => directiveSamples(sources.directives?.() ?? []));
   sampled(METRICS.reports, () =>
     (['failed', 'delayed', 'relayed'] as const).map((action) => [reports[action], { action }]),
@@ -239,6 +244,18 @@ export function createMetrics(): Metrics {
     contentType: registry.contentType,
     close: () => lag.disable(),
   };
+}
+
+function limitShardSamples(state: NodeState | undefined): readonly Sample[] {
+  if (state === undefined) return [];
+  return [
+    [state.ledShards, { state: 'led' }],
+    [state.degradedShards, { state: 'degraded' }],
+  ];
+}
+
+function heldSamples(state: NodeState | undefined): readonly Sample[] {
+  return state === undefined ? [] : [[state.held ? 1 : 0]];
 }
 
 function directiveSamples(

@@ -10,4 +10,10 @@ export { burstOf, isSlow, LATENESS_MS, SLOW_INTERVAL_MS } from './burst.ts';
 export type { ConnectionGrant, Refusal, Shaper, TransactionCost, Waiter } from './contract.ts';
 export type { AllocatorEffect, ClientId, LeasePart } from './effect.ts';
 export type { BoundName, KeySet, LimitKey, RateName } from './limit-key.ts';
+export {
+  openSharedAllocation,
+  type SharedAllocation,
+  type SharedAllocationOptions,
+} from './open-shared-allocation.ts';
 export { createShaper, type ShaperOptions } from './shaper.ts';
+export type { NodeState } from './shards/shard-node.ts';

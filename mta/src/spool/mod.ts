@@ -31,7 +31,7 @@ export {
   RENEW_EVERY_MS,
   RENEW_WHILE_SUSPECTING_MS,
 } from './segment/own-session.ts';
-export { SessionWatch } from './segment/session-watch.ts';
+export { SESSION_HISTORY, SessionWatch } from './segment/session-watch.ts';
 export type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
 export type { PartEnd, SpoolListener } from './spool-listener.ts';
 export { openSqliteSpool, type SqliteSpoolOptions } from './sqlite-spool.ts';

@@ -83,6 +83,11 @@ export class ShardedAllocation implements Allocation {
     this.#arrived();
   }
 
+  /** Something may be started again, or nothing any more. */
+  standingChanged(): void {
+    this.#arrived();
+  }
+
   /** The session was lost, everything that was open is closed, and `sessions.id` is a new one. */
   fenced(nowMs: number): void {
     this.node.fenced(nowMs);

@@ -6,17 +6,21 @@ export interface LayoutOptions {
   readonly prefix: string;
   /** SPOOL streams; segments are dealt out to them in turn. Fixed when the streams are made. */
   readonly spoolStreams: number;
+  /** First token of what is about limits; absent = `prefix`. */
+  readonly limitsPrefix?: string;
 }
 
 /** Names of everything on NATS. Few subjects: a segment has one for each owner that it had, ids are in headers. */
 export class Layout {
   readonly prefix: string;
   readonly spoolStreams: number;
+  readonly limitsPrefix: string;
   readonly journalStream: string;
   readonly deferStream: string;
 
-  constructor({ prefix, spoolStreams }: LayoutOptions) {
+  constructor({ prefix, spoolStreams, limitsPrefix = prefix }: LayoutOptions) {
     this.prefix = prefix;
+    this.limitsPrefix = limitsPrefix;
     this.spoolStreams = spoolStreams;
     this.journalStream = `${prefix}-journal`;
     this.deferStream = `${prefix}-defer`;
@@ -70,6 +74,16 @@ export class Layout {
   /** Where the owner of an epoch tells what became of transactions that were open when it released the segment. */
   handoverSubject(segment: number, epoch: number): string {
     return `${this.prefix}.journal.${segment}.handover.${epoch}`;
+  }
+
+  /** KV bucket in which pods agree on who lives and who leads limits. */
+  get limitsBucket(): string {
+    return `${this.limitsPrefix}-limits`;
+  }
+
+  /** What pods tell each other about limits. */
+  get limitSubjects(): string {
+    return `${this.limitsPrefix}.shape.>`;
   }
 
   /** Where replies to a pod's requests come. */

@@ -35,5 +35,19 @@ export function podPermissions(layout: Layout, makeStreams: boolean): Permission
   // Questions to all pods and their answers; `sluice pods` in a pod asks as the pod's user.
   const questions = [`${layout.prefix}.ask`, `${layout.prefix}.answer.>`];
   publish.push(...questions);
-  return { publish, subscribe: [`${layout.inboxPrefix}.>`, ...questions] };
+  const { limitsBucket, limitSubjects } = layout;
+  const limitsStream = `KV_${limitsBucket}`;
+  publish.push(
+    limitSubjects,
+    `$KV.${limitsBucket}.>`,
+    `$JS.API.STREAM.INFO.${limitsStream}`,
+    ...(makeStreams ? [`$JS.API.STREAM.CREATE.${limitsStream}`] : []),
+    `$JS.API.DIRECT.GET.${limitsStream}.>`,
+    `$JS.API.CONSUMER.CREATE.${limitsStream}`,
+    `$JS.API.CONSUMER.CREATE.${limitsStream}.>`,
+    `$JS.API.CONSUMER.INFO.${limitsStream}.*`,
+    `$JS.API.CONSUMER.DELETE.${limitsStream}.*`,
+    `$JS.FC.${limitsStream}.>`,
+  );
+  return { publish, subscribe: [`${layout.inboxPrefix}.>`, ...questions, limitSubjects] };
 }

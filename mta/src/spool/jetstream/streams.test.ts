@@ -53,9 +53,12 @@ test('a bound that somebody raised later is not held against the stream', () => 
 
 test('a pod may publish to its own streams only, and delete or edit none', () => {
   const { publish, subscribe } = podPermissions(layout, false);
-  assert.deepEqual(subscribe, ['mail.inbox.>', 'mail.ask', 'mail.answer.>']);
+  assert.deepEqual(subscribe, ['mail.inbox.>', 'mail.ask', 'mail.answer.>', 'mail.shape.>']);
   for (const subject of publish) {
-    assert.match(subject, /^(mail\.|\$JS\.API\.INFO$|\$JS\.API\.[A-Z.]+\.mail-)/);
+    assert.match(
+      subject,
+      /^(mail\.|\$KV\.mail-|\$JS\.FC\.KV_mail-|\$JS\.API\.INFO$|\$JS\.API\.[A-Z.]+\.(KV_)?mail-)/,
+    );
     assert.doesNotMatch(subject, /STREAM\.(CREATE|UPDATE|DELETE)|MSG\.DELETE/);
   }
 });
