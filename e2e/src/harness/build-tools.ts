@@ -3,13 +3,12 @@ import {
   ETCD,
   goTool,
   KUBE_APISERVER,
-  KUBE_CONTROLLER_MANAGER,
   KUBECTL,
   NATS_CLI,
   NATS_SERVER,
 } from './go-tool.ts';
 
-for (const tool of [NATS_SERVER, NATS_CLI, ETCD, KUBE_APISERVER, KUBECTL, KUBE_CONTROLLER_MANAGER]) {
+for (const tool of [NATS_SERVER, NATS_CLI, ETCD, KUBE_APISERVER, KUBECTL]) {
   const found = await goTool(tool);
   process.stdout.write('path' in found ? `${found.path}\n` : `SKIPPED: ${tool.name}: ${found.missing}\n`);
 }
