@@ -17,15 +17,24 @@ export function canonicalJson(value: unknown): string {
     case 'object': {
       if (value === null) return 'null';
       if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-      const members = Object.entries(value)
-        .filter(([, member]) => member !== undefined)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
-      return `{${members.join(',')}}`;
+      return canonicalObject(value);
     }
     default:
       throw new TypeError(`JSON cannot carry a ${typeof value}`);
   }
+}
+
+/** Written out: an operator hashes a hundred thousand sources at each change. */
+function canonicalObject(value: object): string {
+  let text = '{';
+  // UTF-16 code units, as `sort` compares without a function.
+  for (const name of Object.keys(value).sort()) {
+    const member: unknown = Reflect.get(value, name);
+    if (member === undefined) continue;
+    if (text.length > 1) text += ',';
+    text += `${JSON.stringify(name)}:${canonicalJson(member)}`;
+  }
+  return `${text}}`;
 }
 
 /** SHA-256, hexadecimal, of a value's canonical JSON. */

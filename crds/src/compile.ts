@@ -78,9 +78,17 @@ function statusesOf(forms: readonly ResourceForm[], config: EgressConfig): reado
 }
 
 /** What tells a form from another; labels and annotations do not. */
-function formHash({ kind, metadata, spec }: Resource): string {
-  return contentHash({ kind, name: metadata.name, spec });
+function formHash(form: Resource): string {
+  const known = formHashes.get(form);
+  if (known !== undefined) return known;
+  const { kind, metadata, spec } = form;
+  const hash = contentHash({ kind, name: metadata.name, spec });
+  formHashes.set(form, hash);
+  return hash;
 }
+
+/** Resources never change, and of many only one does between two compiles. */
+const formHashes = new WeakMap<Resource, string>();
 
 const ACCEPTED: Remark = { reason: 'Accepted', sentence: 'It is in force as it stands.' };
 const RESOLVED: Remark = { reason: 'ResolvedRefs', sentence: 'All that it refers to is there.' };

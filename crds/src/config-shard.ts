@@ -145,13 +145,21 @@ interface Form {
 }
 
 /** Labels and annotations decide nothing, and `kubectl apply` keeps a copy of everything in one. */
-function formOf({ apiVersion, kind, metadata, spec }: Resource): Form {
+function formOf(resource: Resource): Form {
+  const known = formTexts.get(resource);
+  if (known !== undefined) return known;
+  const { apiVersion, kind, metadata, spec } = resource;
   const { name } = metadata;
-  return {
+  const form = {
     key: resourceKey({ kind, name }),
     text: canonicalJson({ apiVersion, kind, metadata: { name }, spec }),
   };
+  formTexts.set(resource, form);
+  return form;
 }
+
+/** Resources never change, and of many only one does between two sets. */
+const formTexts = new WeakMap<Resource, Form>();
 
 function formsAt(forms: readonly Form[], index: number, count: number): readonly string[] {
   return forms.filter(({ key }) => placeOf(key) % count === index).map(({ text }) => text);
@@ -167,7 +175,8 @@ function slices(bytes: Uint8Array, count: number): readonly Uint8Array[] {
 }
 
 function pack(text: string): Uint8Array {
-  return gzipSync(text, { level: 6 });
+  // Half again as large as at level 6, in a sixth of the time.
+  return gzipSync(text, { level: 1 });
 }
 
 function unpackForms(packed: Uint8Array): readonly unknown[] {

@@ -13,6 +13,13 @@ export const kubeObject = z.looseObject({
   }),
 });
 
+/** An object without its record of who owns which field: as large as the object, and nobody here reads it. */
+export function withoutManagedFields(object: KubeObject): KubeObject {
+  if (!('managedFields' in object.metadata)) return object;
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
 export type KubeObject = z.infer<typeof kubeObject>;
 
 export const kubeList = z.looseObject({

@@ -12,7 +12,7 @@ export {
 } from './conditions.ts';
 export { Election } from './election.ts';
 export { type EventSubject, type KubeEvent, recordEvent } from './events.ts';
-export { type KubeObject, kubeObject } from './kube-object.ts';
+export { type KubeObject, kubeObject, withoutManagedFields } from './kube-object.ts';
 export { LatestObjects } from './latest-objects.ts';
 export type { Logger } from './logger.ts';
 export { Reflector, type ReflectorTiming } from './reflector.ts';

@@ -1,7 +1,15 @@
 import type { ApiClient, ApiStream } from './api-client.ts';
 import { type ApiFailure, unreachable } from './api-result.ts';
 import { Backoff } from './backoff.ts';
-import { bookmark, type KubeObject, kubeList, kubeObject, watchError, watchEvent } from './kube-object.ts';
+import {
+  bookmark,
+  type KubeObject,
+  kubeList,
+  kubeObject,
+  watchError,
+  watchEvent,
+  withoutManagedFields,
+} from './kube-object.ts';
 import type { Logger } from './logger.ts';
 import { pause } from './pause.ts';
 
@@ -153,7 +161,7 @@ export class Reflector {
         found.clear();
         continue;
       }
-      for (const object of page.items) found.set(object.metadata.name, object);
+      for (const object of page.items) found.set(object.metadata.name, withoutManagedFields(object));
       version = page.version;
       next = page.next;
       if (next === undefined || next === '') break;
@@ -271,7 +279,7 @@ export class Reflector {
     if (!parsed.success) return { type: 'Relist', reason: 'a line of the watch holds no object' };
     const { name, resourceVersion = '' } = parsed.data.metadata;
     if (type === 'DELETED') this.#objects.delete(name);
-    else this.#objects.set(name, parsed.data);
+    else this.#objects.set(name, withoutManagedFields(parsed.data));
     this.#resourceVersion = resourceVersion;
     this.#changed([name]);
     return undefined;

@@ -8,7 +8,6 @@ import {
   packConfigSet,
   type Resource,
   type ResourceKind,
-  resourceInput,
   resourceKey,
 } from '@sluice/crds';
 import {
@@ -24,6 +23,7 @@ import {
   WorkQueue,
   type WorkResult,
 } from '../kube/mod.ts';
+import { type GivenObject, InputCache } from './input-cache.ts';
 import type { Publication } from './operator-conditions.ts';
 import type { ReconcileObserver } from './reconcile-observer.ts';
 import { CONFIG_LABEL, shardIn } from './shard-config-map.ts';
@@ -80,6 +80,7 @@ export class Reconciler {
   readonly #resources: Readonly<Record<ResourceKind, Collection>>;
   readonly #configMaps: Collection;
   readonly #statuses: StatusWriter;
+  readonly #inputs = new InputCache();
   readonly #queue: WorkQueue;
   readonly #resync: NodeJS.Timeout;
   #settle: NodeJS.Timeout | undefined;
@@ -217,9 +218,7 @@ export class Reconciler {
     const { library, observer, nowMs, wallMs, release, namespace } = this.#options;
     const startMs = nowMs();
     const objects = this.#objects();
-    const given = objects.map(({ kind, object }) =>
-      resourceInput(kind, object.metadata.name, { apiVersion: API_VERSION, kind, ...object }),
-    );
+    const given = this.#inputs.read(objects);
     const existing = existingOf(this.#configMaps.latest);
     const compiled = compile({
       resources: withLibrary(given, library),
@@ -284,7 +283,7 @@ export class Reconciler {
     return undefined;
   }
 
-  #objects(): readonly { readonly kind: ResourceKind; readonly object: KubeObject }[] {
+  #objects(): readonly GivenObject[] {
     return KINDS.flatMap((kind) =>
       existingOf(this.#resources[kind].latest).map((object) => ({ kind, object })),
     );
@@ -317,10 +316,7 @@ function withLibrary(
   return [...given, ...library.filter((resource) => !keys.has(resourceKey(resource)))];
 }
 
-function foundFor(
-  { statuses }: Compiled,
-  objects: readonly { readonly kind: ResourceKind; readonly object: KubeObject }[],
-): ReadonlyMap<string, Found> {
+function foundFor({ statuses }: Compiled, objects: readonly GivenObject[]): ReadonlyMap<string, Found> {
   const byKey = new Map(statuses.map((status) => [resourceKey(status), status]));
   return new Map(
     objects.flatMap(({ kind, object: { metadata } }) => {

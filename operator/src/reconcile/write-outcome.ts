@@ -4,6 +4,7 @@ import {
   kubeObject,
   type LatestObjects,
   type WorkResult,
+  withoutManagedFields,
 } from '../kube/mod.ts';
 
 export const DONE: WorkResult = { type: 'Done' };
@@ -16,5 +17,5 @@ export function retryAfter({ retryAfterMs }: ApiFailure): WorkResult {
 /** Keeps what the API server answered to a write, until the watch tells it too. */
 export function remember(latest: LatestObjects, result: ApiResult<unknown>): void {
   const parsed = kubeObject.safeParse(result.ok ? result.body : undefined);
-  if (parsed.success) latest.wrote(parsed.data.metadata.name, parsed.data);
+  if (parsed.success) latest.wrote(parsed.data.metadata.name, withoutManagedFields(parsed.data));
 }
