@@ -20,7 +20,7 @@ export async function startOperatorProcess(
   flags: readonly string[] = [],
 ): Promise<OperatorProcess> {
   const program = startProgram([
-    process.execPath,
+    // As users start it: its first line chooses the flags.
     MAIN,
     '--kubeconfig',
     kubeconfig,

@@ -35,8 +35,10 @@ import { DONE, remember, retryAfter } from './write-outcome.ts';
 const SETTLE_MS = 30;
 /** Everything is looked at again after this time, as if it had changed: what was changed behind the operator's back is put right. Milliseconds. */
 const RESYNC_MS = 600_000;
-/** Statuses and ConfigMaps that are written side by side. */
+/** Statuses that are written side by side. */
 const WORKERS = 8;
+/** ConfigMaps of one step that are written side by side. */
+const WRITES_AT_ONCE = 4;
 /** After so many failures to write ConfigMaps, one after the other, the statuses say so: an API server that restarts is no news. */
 const FAILURES_TO_TELL = 3;
 
@@ -231,13 +233,13 @@ export class Reconciler {
     observer.compiled(nowMs() - startMs, compiled);
 
     const plan = shardWrites(existing, set, { release, namespace, nowS: wallMs() / 1_000 });
-    const failure = await this.#publish(plan.writes);
+    const failure = await this.#publish(plan.steps);
     if (failure === 'NotLeader') return DONE;
     this.#failures = failure === undefined ? 0 : this.#failures + 1;
     if (failure === undefined) {
       this.#publication = { type: 'Published' };
       observer.published(plan.generation, compiled.config.hash, set.count);
-      if (plan.writes.length > 0) this.#tellPublished(plan.generation, compiled, set.count);
+      if (plan.steps.length > 0) this.#tellPublished(plan.generation, compiled, set.count);
     } else if (this.#failures >= FAILURES_TO_TELL) {
       this.#publication = { type: 'Failed', reason: failure.message };
     }
@@ -253,33 +255,41 @@ export class Reconciler {
     return this.#mayWrite() ? this.#statuses.write(key) : DONE;
   }
 
-  async #publish(writes: readonly ShardWrite[]): Promise<ApiFailure | 'NotLeader' | undefined> {
-    const { client, observer } = this.#options;
-    const { path, latest } = this.#configMaps;
-    for (const write of writes) {
-      if (!this.#mayWrite()) return 'NotLeader';
-      const name = write.type === 'Apply' ? write.configMap.metadata.name : write.name;
-      const result =
-        write.type === 'Apply'
-          ? await apply(client, {
-              path: `${path}/${name}`,
-              object: { ...write.configMap },
-              fieldManager: FIELD_MANAGER,
-              force: true,
-            })
-          : await client.json({ method: 'DELETE', path: `${path}/${name}` });
-      if (!result.ok && !(write.type === 'Delete' && result.kind === 'NotFound')) {
-        observer.failed('ConfigMap', result);
-        this.#options.logger.warn(
-          { configMap: name, reason: result.message },
-          'a ConfigMap cannot be written',
+  async #publish(steps: readonly (readonly ShardWrite[])[]): Promise<ApiFailure | 'NotLeader' | undefined> {
+    for (const step of steps) {
+      for (let at = 0; at < step.length; at += WRITES_AT_ONCE) {
+        const ends = await Promise.all(
+          step.slice(at, at + WRITES_AT_ONCE).map((write) => this.#write(write)),
         );
-        return result;
+        const failure = ends.find((end) => end !== undefined);
+        if (failure !== undefined) return failure;
       }
-      observer.wrote('ConfigMap');
-      if (write.type === 'Delete') latest.deleted(name);
-      else remember(latest, result);
     }
+    return undefined;
+  }
+
+  async #write(write: ShardWrite): Promise<ApiFailure | 'NotLeader' | undefined> {
+    if (!this.#mayWrite()) return 'NotLeader';
+    const { client, observer, logger } = this.#options;
+    const { path, latest } = this.#configMaps;
+    const name = write.type === 'Apply' ? write.configMap.metadata.name : write.name;
+    const result =
+      write.type === 'Apply'
+        ? await apply(client, {
+            path: `${path}/${name}`,
+            object: { ...write.configMap },
+            fieldManager: FIELD_MANAGER,
+            force: true,
+          })
+        : await client.json({ method: 'DELETE', path: `${path}/${name}` });
+    if (!result.ok && !(write.type === 'Delete' && result.kind === 'NotFound')) {
+      observer.failed('ConfigMap', result);
+      logger.warn({ configMap: name, reason: result.message }, 'a ConfigMap cannot be written');
+      return result;
+    }
+    observer.wrote('ConfigMap');
+    if (write.type === 'Delete') latest.deleted(name);
+    else remember(latest, result);
     return undefined;
   }
 

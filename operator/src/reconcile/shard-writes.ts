@@ -9,7 +9,8 @@ export type ShardWrite =
 
 export interface ShardPlan {
   readonly generation: number;
-  readonly writes: readonly ShardWrite[];
+  /** One after the other; the writes of one step may be done side by side. */
+  readonly steps: readonly (readonly ShardWrite[])[];
 }
 
 /**
@@ -45,9 +46,10 @@ export function shardWrites(
   const surplus = [...byName.keys()].filter((name) => !names.has(name)).toSorted();
   return {
     generation,
-    writes: [
-      ...[...created, ...changed].map((configMap) => ({ type: 'Apply', configMap }) as const),
-      ...surplus.map((name) => ({ type: 'Delete', name }) as const),
-    ],
+    steps: [
+      created.map((configMap) => ({ type: 'Apply', configMap }) as const),
+      changed.map((configMap) => ({ type: 'Apply', configMap }) as const),
+      surplus.map((name) => ({ type: 'Delete', name }) as const),
+    ].filter((step) => step.length > 0),
   };
 }
