@@ -95,9 +95,9 @@ export class LimitStore implements LevelStore {
     await this.#kv.put(`session.${renewal.session}`, encodeRenewal(renewal), { timeout: ANSWER_TIMEOUT_MS });
   }
 
-  /** The session has nothing open any more. */
+  /** The session has nothing open any more: it ended, or is dead. Its revisions leave the store. */
   async end(session: string): Promise<void> {
-    await this.#kv.delete(`session.${session}`);
+    await this.#kv.purge(`session.${session}`);
   }
 
   /** `undefined` = somebody was faster. Throws when it is not known. */

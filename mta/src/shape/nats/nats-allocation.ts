@@ -189,7 +189,11 @@ export class NatsAllocation implements ShardNetwork {
         this.#workSoon();
       },
       onRenewal: (renewal) => {
-        for (const died of this.#keeper.observed(renewal, nowMs())) node.sessionDied(died, nowMs());
+        for (const died of this.#keeper.observed(renewal, nowMs())) {
+          node.sessionDied(died, nowMs());
+          // One of those who know is enough.
+          if (node.leads(TIDYING_SHARD)) void this.#store.end(died).catch(() => {});
+        }
         // A renewal that was sent after the watch had begun comes behind all that stood in the store.
         if (this.#keeper.readUntilMs() >= this.#watchSentAtMs) node.ready();
         this.#workSoon();
@@ -280,3 +284,6 @@ export class NatsAllocation implements ShardNetwork {
 }
 
 const LEAVE_LOOK_MS = 10;
+
+/** Who leads this shard removes dead sessions from the store. */
+const TIDYING_SHARD = 0;

@@ -81,6 +81,10 @@ export class ShardNode {
     };
   }
 
+  leads(shard: number): boolean {
+    return this.#led.has(shard);
+  }
+
   /** What the leaders on this pod know of a key; `undefined` = it is led elsewhere, or at rest. */
   inspect(
     shard: number,
