@@ -14,11 +14,8 @@ export interface ClusterAccess {
 /** Where the kubelet mounts the service account of a pod. */
 export const SERVICE_ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** A token is read again this often; the kubelet replaces it long before it ends. Milliseconds. */
-const TOKEN_AGE_MS = 30_000;
-
 /**
- * Access of a pod by its service account. The token is read again while it runs: the kubelet rotates it.
+ * Access of a pod by its service account. The token is read again for each request: the kubelet rotates it.
  *
  * @throws {SluiceError} `SLUICE_CLUSTER_ACCESS` outside a cluster
  *
@@ -35,18 +32,14 @@ export async function inClusterAccess(
   try {
     const ca = await readFile(`${directory}/ca.crt`);
     const namespace = (await readFile(`${directory}/namespace`, 'utf8')).trim();
-    let token = (await readFile(`${directory}/token`, 'utf8')).trim();
-    let readAtMs = performance.now();
+    const token = async (): Promise<string> => (await readFile(`${directory}/token`, 'utf8')).trim();
+    await token();
     return {
       server: new URL(`https://${host.includes(':') ? `[${host}]` : host}:${port}`),
       namespace,
       apply: async (request) => {
-        if (performance.now() - readAtMs > TOKEN_AGE_MS) {
-          token = (await readFile(`${directory}/token`, 'utf8')).trim();
-          readAtMs = performance.now();
-        }
         request.ca = ca;
-        request.headers = { ...headersOf(request), authorization: `Bearer ${token}` };
+        request.headers = { ...headersOf(request), authorization: `Bearer ${await token()}` };
       },
     };
   } catch (error) {
