@@ -79,6 +79,7 @@ export async function openConnection(
     opening = failure === undefined ? { kind: 'waits' } : { kind: 'failed', failure };
     return opening;
   } finally {
+    if (opening.kind === 'waits') laneSource.keepHostWaiter(hostWaiter);
     if (opening.kind !== 'opened') {
       if (hostSlots !== undefined) shaper.release(hostSlots, clock.nowMs());
       shaper.release(slots, clock.nowMs());

@@ -38,6 +38,8 @@ export class LaneSource {
   readonly #hostWaiters = new Set<Waiter>();
   /** Those that were woken: something is kept for them, so they go first. */
   readonly #wokenHostWaiters: Waiter[] = [];
+  /** Those in a line for which no connection is under way: the next one takes their place instead of standing behind them. */
+  readonly #standingHostWaiters = new Set<Waiter>();
 
   constructor(source: SourceConfig, host: LaneSourceHost) {
     this.source = source;
@@ -85,18 +87,35 @@ export class LaneSource {
   takeHostWaiter(): Waiter {
     const woken = this.#wokenHostWaiters.pop();
     if (woken !== undefined) return woken;
+    const [standing] = this.#standingHostWaiters;
+    if (standing !== undefined) {
+      this.#standingHostWaiters.delete(standing);
+      return standing;
+    }
     const waiter = this.#waiter(() => {
       this.connectionBlocked = false;
+      this.#standingHostWaiters.delete(waiter);
       this.#wokenHostWaiters.push(waiter);
     });
     this.#hostWaiters.add(waiter);
     return waiter;
   }
 
+  /**
+   * The connection that it was taken for is given up until a host has room. The source does not wait for the lane's slots meanwhile: it would be
+   * given those that it gives back now, and come round to the same hosts for ever.
+   */
+  keepHostWaiter(waiter: Waiter | undefined): void {
+    this.#host.shaper.cancel(this.connectionWaiter);
+    if (waiter === undefined || !this.#hostWaiters.has(waiter)) return;
+    if (!this.#wokenHostWaiters.includes(waiter)) this.#standingHostWaiters.add(waiter);
+  }
+
   /** The connection that it was taken for waits no longer. */
   dropHostWaiter(waiter: Waiter): void {
     this.#host.shaper.cancel(waiter);
     this.#hostWaiters.delete(waiter);
+    this.#standingHostWaiters.delete(waiter);
     this.connectionBlocked = false;
   }
 
@@ -108,6 +127,7 @@ export class LaneSource {
     for (const waiter of this.#hostWaiters) shaper.cancel(waiter);
     this.#hostWaiters.clear();
     this.#wokenHostWaiters.length = 0;
+    this.#standingHostWaiters.clear();
     this.connectionBlocked = false;
     this.tokensBlocked = false;
   }

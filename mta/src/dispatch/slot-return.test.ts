@@ -10,6 +10,7 @@ import type {
 } from '../deliver/mod.ts';
 import { type ConnectionGrant, createShaper, type Shaper } from '../shape/mod.ts';
 import { configOf, TestPod, until } from './dispatcher.fixture.ts';
+import { MailHost } from './mail-host.fixture.ts';
 
 const DOMAINS = 300;
 const MESSAGES = 3_000;
@@ -272,3 +273,38 @@ for (const seed of [1, 2, 3]) {
     for (const fault of pod.faults) assert.match(String(fault), /a bug (while connecting|in a transaction)/);
   });
 }
+
+test('two lanes that share a host at its limit do not ask for it over and over: their lines grew until nothing was sent', async (context) => {
+  const hosts = [
+    await new MailHost({ finalDotMs: 20 }).listen(),
+    await new MailHost({ finalDotMs: 20 }).listen(),
+  ];
+  let asked = 0;
+  const limits = [
+    { name: 'site', per: ['Site'], connections: 1 },
+    { name: 'mx', per: ['MxHost'], connections: 1 },
+  ];
+  const pod = new TestPod({
+    config: configOf([{ address: '127.0.8.1' }, { address: '127.0.8.2' }], { limits }),
+    routes: hosts.map(({ port }, index) => ({
+      domain: `d${index}.example`,
+      hosts: [{ host: '127.0.0.1', port, preference: 0 }],
+    })),
+    createShaper: (options) => {
+      const shaper = createShaper(options);
+      const take = shaper.takeConnection.bind(shaper);
+      shaper.takeConnection = (...parameters) => {
+        asked++;
+        return take(...parameters);
+      };
+      return shaper;
+    },
+  });
+  context.after(async () => {
+    await pod.dispatcher.drain(0);
+    await Promise.all(hosts.map((host) => host.close()));
+  });
+  for (let count = 0; count < 150; count++) await pod.send([`u${count}@d${count % 2}.example`]);
+  await until('all are delivered', () => pod.told('delivered').length === 150, 20_000);
+  assert.ok(asked < 600, `asked ${asked} times`);
+});
