@@ -69,7 +69,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'release',
-    summary: 'Let held mail go, and end bounces',
+    summary: 'Let held mail go, and end bounces and reroutes',
     load: async () => (await import('./directives.ts')).release,
   },
   {

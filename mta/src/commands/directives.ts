@@ -78,9 +78,9 @@ export const resume = (program: Command): void =>
 export const release = (program: Command): void =>
   addRemoval(program, {
     name: 'release',
-    summary: 'Let held mail go, and end bounces',
+    summary: 'Let held mail go, and end bounces and reroutes',
     examples: ['sluice release --tenant shop', 'sluice release --all'],
-    types: ['Hold', 'Bounce'],
+    types: ['Hold', 'Bounce', 'Reroute'],
   });
 
 interface OverrideFlags extends OrderFlags {

@@ -1,3 +1,4 @@
+import { normalDomain } from '@sluice/crds';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import {
@@ -56,7 +57,8 @@ export function addDirectiveRoutes(
   server.post('/directives', async (request, reply) => {
     const parsed = directiveOrderSchema.safeParse(request.body);
     if (!parsed.success) return reply.code(400).send({ error: z.prettifyError(parsed.error) });
-    const { effect, selector, reason, forMs, dryRun } = parsed.data;
+    const { effect, reason, forMs, dryRun } = parsed.data;
+    const selector = asQueued(parsed.data.selector);
     const early = BEFORE_A_SOURCE.has(effect.type);
     if (early && (selector.source !== undefined || selector.mxHost !== undefined)) {
       const error = `${effect.type} is about mail before a source and a host are chosen: leave source and mxHost out`;
@@ -90,6 +92,16 @@ export function addDirectiveRoutes(
     if (!dryRun) await store.remove(directives.map(({ id }) => id));
     return { directives, dryRun };
   });
+}
+
+/** Domains and hosts in the form that the queue knows them by: lower case, without final dot. */
+function asQueued(selector: Selector): Selector {
+  const { domain, mxHost } = selector;
+  return {
+    ...selector,
+    ...(domain === undefined ? {} : { domain: normalDomain(domain) }),
+    ...(mxHost === undefined ? {} : { mxHost: normalDomain(mxHost) }),
+  };
 }
 
 function valueIn(selector: Selector, wanted: string): string | undefined {
