@@ -4,8 +4,8 @@
  * `node e2e/src/bench/jetstream-spool-bench.ts --replicas 3 --streams 4 --segments 4 --seconds 5 --sizes 2048,102400`
  */
 import { parseArgs } from 'node:util';
-import { type Outcome, openJetStreamSpool, type Reference } from '@sluice/mta/spool';
-import { testSpoolOptions } from '../harness/jetstream-opener.ts';
+import { type Outcome, type Reference } from '@sluice/mta/spool';
+import { openFollowed, testSpoolOptions } from '../harness/jetstream-opener.ts';
 import { type NatsServer, startNats, startNatsCluster } from '../harness/nats-server.ts';
 import { cpuSeconds } from '../harness/process-usage.ts';
 import { testEnvelope } from '../harness/test-mail.ts';
@@ -29,7 +29,7 @@ const nodes: readonly NatsServer[] = replicated
 const natsCpu = (): number => nodes.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
 
 for (const size of values.sizes.split(',').map(Number)) {
-  const spool = await openJetStreamSpool(
+  const spool = await openFollowed(
     testSpoolOptions(
       nodes.map(({ url }) => url),
       `bench-${size}`,
@@ -37,6 +37,7 @@ for (const size of values.sizes.split(',').map(Number)) {
         durability: replicated ? 'Replicated' : 'Single',
         spoolStreams: Number(values.streams),
         openSegments: Number(values.segments),
+        ringSegments: Number(values.segments),
         maxBytes: 2 * 2 ** 30,
       },
     ),

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SluiceError } from '@sluice/crds';
-import { type JetStreamSpoolOptions, Layout, openJetStreamSpool, podPermissions } from '@sluice/mta/spool';
+import { type JetStreamSpoolOptions, Layout, podPermissions } from '@sluice/mta/spool';
 import { makeCertificates } from '../harness/certificates.ts';
-import { testSpoolOptions } from '../harness/jetstream-opener.ts';
+import { openFollowed, testSpoolOptions } from '../harness/jetstream-opener.ts';
 import { credsIdentity, userNkey } from '../harness/nats-identities.ts';
 import { type NatsOptions, skipWithoutNats, startNats } from '../harness/nats-server.ts';
 
@@ -17,7 +17,7 @@ const permissions = podPermissions(layout, true);
 
 /** Stores, reads, records, replays and closes with these credentials. */
 async function works(url: string, changes: Partial<JetStreamSpoolOptions>): Promise<void> {
-  const spool = await openJetStreamSpool(testSpoolOptions([url], PREFIX, changes));
+  const spool = await openFollowed(testSpoolOptions([url], PREFIX, changes));
   const envelope = {
     id: '01KAXY0S3E8M0N8Q7V6Y5ZJ4TC',
     sender: 'a@shop.example',
@@ -127,7 +127,7 @@ async function refusedWith(
   changes: Partial<JetStreamSpoolOptions>,
 ): Promise<SluiceError> {
   try {
-    await (await openJetStreamSpool(testSpoolOptions([url], PREFIX, changes))).close();
+    await (await openFollowed(testSpoolOptions([url], PREFIX, changes))).close();
   } catch (error) {
     assert.ok(error instanceof SluiceError, String(error));
     assert.equal(error.code, code, error.message);

@@ -4,11 +4,10 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import {
   type JetStreamSpoolOptions,
-  openJetStreamSpool,
   type Spool,
   type StoredMessage,
 } from '@sluice/mta/spool';
-import { testSpoolOptions } from '../harness/jetstream-opener.ts';
+import { openFollowed, testSpoolOptions } from '../harness/jetstream-opener.ts';
 import { closeAfter } from '../harness/last-first.ts';
 import { skipWithoutNats, startNats } from '../harness/nats-server.ts';
 import { testEnvelope } from '../harness/test-mail.ts';
@@ -33,7 +32,7 @@ async function start(context: TestContext): Promise<Opened> {
   return {
     url: nats.url,
     async open(changes = {}) {
-      const spool = await openJetStreamSpool(testSpoolOptions([nats.url], PREFIX, changes));
+      const spool = await openFollowed(testSpoolOptions([nats.url], PREFIX, changes));
       closeAfter(context, () => spool.close());
       return spool;
     },

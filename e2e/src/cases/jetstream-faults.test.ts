@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { connect } from '@nats-io/transport-node';
 import { SluiceError } from '@sluice/crds';
-import { type JetStreamSpoolOptions, openJetStreamSpool, type Spool } from '@sluice/mta/spool';
-import { testSpoolOptions } from '../harness/jetstream-opener.ts';
+import { type JetStreamSpoolOptions, type Spool } from '@sluice/mta/spool';
+import { openFollowed, testSpoolOptions } from '../harness/jetstream-opener.ts';
 import { closeAfter } from '../harness/last-first.ts';
 import {
   type NatsOptions,
@@ -30,7 +30,7 @@ async function opened(
   servers: readonly string[],
   changes: Partial<JetStreamSpoolOptions> = {},
 ): Promise<Spool> {
-  const spool = await openJetStreamSpool(testSpoolOptions(servers, PREFIX, changes));
+  const spool = await openFollowed(testSpoolOptions(servers, PREFIX, changes));
   closeAfter(context, () => spool.close());
   return spool;
 }
@@ -71,14 +71,14 @@ test('a full SPOOL refuses mail as full, still takes outcomes, and has room agai
 test('a server without room for the streams is told before any mail is taken', { skip }, async (context) => {
   const nats = await started(context, { maxStoreBytes: 16 * MIB });
   await assert.rejects(
-    openJetStreamSpool(testSpoolOptions([nats.url], PREFIX)),
+    openFollowed(testSpoolOptions([nats.url], PREFIX)),
     (error: unknown) => error instanceof SluiceError && /max_file_store/.test(error.cure),
   );
 });
 
 test('streams that would lose mail are named with what to change', { skip }, async (context) => {
   const nats = await started(context);
-  await (await openJetStreamSpool(testSpoolOptions([nats.url], PREFIX))).close();
+  await (await openFollowed(testSpoolOptions([nats.url], PREFIX))).close();
   const info = await api(nats.url, `STREAM.INFO.${PREFIX}-spool-0`);
   const config = (info as { readonly config: Readonly<Record<string, unknown>> }).config;
   for (const [change, field] of [
@@ -87,7 +87,7 @@ test('streams that would lose mail are named with what to change', { skip }, asy
     [{ max_bytes: -1 }, 'max_bytes'],
   ] as const) {
     await api(nats.url, `STREAM.UPDATE.${PREFIX}-spool-0`, { ...config, ...change });
-    await assert.rejects(openJetStreamSpool(testSpoolOptions([nats.url], PREFIX)), (error: unknown) => {
+    await assert.rejects(openFollowed(testSpoolOptions([nats.url], PREFIX)), (error: unknown) => {
       assert.ok(error instanceof SluiceError);
       assert.equal(error.code, 'SLUICE_NATS_STREAM');
       assert.match(error.message, new RegExp(`${PREFIX}-spool-0 has ${field} `));
@@ -97,7 +97,7 @@ test('streams that would lose mail are named with what to change', { skip }, asy
   }
   await api(nats.url, `STREAM.UPDATE.${PREFIX}-spool-0`, config);
   await assert.rejects(
-    openJetStreamSpool(testSpoolOptions([nats.url], PREFIX, { spoolStreams: 2 })),
+    openFollowed(testSpoolOptions([nats.url], PREFIX, { spoolStreams: 2 })),
     (error: unknown) => error instanceof SluiceError && /spoolStreams/.test(error.cure),
   );
 });
@@ -138,7 +138,7 @@ test('nodes of three die, one after the other and all at once: nothing that got 
   const nodes = await startNatsCluster();
   closeAfter(context, () => Promise.all(nodes.map((node) => node.close())));
   const urls = nodes.map(({ url }) => url);
-  const spool = await opened(context, urls, { durability: 'Replicated', spoolStreams: 2, openSegments: 2 });
+  const spool = await opened(context, urls, { durability: 'Replicated', spoolStreams: 2, openSegments: 2, ringSegments: 2 });
   const accepted: string[] = [];
   const body = [Buffer.alloc(2_000, 'x')];
   let longestMs = 0;
@@ -162,7 +162,7 @@ test('nodes of three die, one after the other and all at once: nothing that got 
   await Promise.all(nodes.map((node) => node.start()));
   await until('mail is accepted after all were dead', append, Boolean, 40_000);
   assert.ok(longestMs < 5_300, `an answer took ${Math.round(longestMs)} ms`);
-  const again = await opened(context, urls, { durability: 'Replicated', spoolStreams: 2, openSegments: 2 });
+  const again = await opened(context, urls, { durability: 'Replicated', spoolStreams: 2, openSegments: 2, ringSegments: 2 });
   const found = new Set(await ids(again));
   assert.deepEqual(
     accepted.filter((id) => !found.has(id)),

@@ -1,4 +1,4 @@
-import { type JetStreamSpoolOptions, openJetStreamSpool } from '@sluice/mta/spool';
+import { type JetStreamSpoolOptions, openJetStreamSpool, type SharedSpool, type SpoolListener } from '@sluice/mta/spool';
 
 /** Streams of a test are small: many of them share one server. */
 const TEST_STREAM_BYTES = 256 * 2 ** 20;
@@ -20,6 +20,8 @@ export function testSpoolOptions(
     journalBytes: TEST_STREAM_BYTES,
     spoolStreams: 1,
     openSegments: 1,
+    ringSegments: 1,
+    assumeAlone: true,
     streams: 'Create',
     onNotice: () => {},
     ...changes,
@@ -27,7 +29,17 @@ export function testSpoolOptions(
 }
 
 /** Opens the spool of a prefix; the argument is `URL PREFIX`: what another process of the contract suite imports. */
-export function openSpool(argument: string): ReturnType<typeof openJetStreamSpool> {
+export function openSpool(argument: string): Promise<SharedSpool> {
   const [url = '', prefix = ''] = argument.split(' ');
-  return openJetStreamSpool(testSpoolOptions([url], prefix));
+  return openFollowed(testSpoolOptions([url], prefix));
+}
+
+/** Opens a spool and adopts what there is, as a pod does before it takes mail. */
+export async function openFollowed(
+  options: JetStreamSpoolOptions,
+  listener: Partial<SpoolListener> = {},
+): Promise<SharedSpool> {
+  const spool = await openJetStreamSpool(options);
+  await spool.follow({ onMail: () => {}, onGone: () => {}, onHeld: () => {}, ...listener });
+  return spool;
 }

@@ -1,7 +1,13 @@
 import type { RecipientResult, SessionFailure, TransactionResult } from '../deliver/mod.ts';
 import type { Entry, UnitId, UnitKey } from '../queue/mod.ts';
 import type { NoRoute } from '../route/mod.ts';
-import { type DeliveryStatusRequest, idCheck, NOTHING_ASKED, type Reply } from '../spool/mod.ts';
+import {
+  type DeliveryStatusRequest,
+  type GroupState,
+  idCheck,
+  NOTHING_ASKED,
+  type Reply,
+} from '../spool/mod.ts';
 import type { AttemptPlace } from './attempt-report.ts';
 import type { CarriedUnit } from './carried-unit.ts';
 import type { CarryingSession } from './carrying-session.ts';
@@ -161,7 +167,7 @@ export async function attemptEntry(
   });
   if (!result.begun && (session.carried > 0 || session.retiring || result.ended === 'extension-broken')) {
     // The peer had closed the idle session, or we did: nothing was said about this message. Or it is sent anew without what the host cannot do.
-    context.queue.giveBack(entry);
+    notBegun(context, entry, loaded);
     return undefined;
   }
   session.carried++;
@@ -212,6 +218,28 @@ export async function attemptEntry(
   return refused
     ? { reply: failed.reply, refusal: refusalOf(failed, result.ended) }
     : { reply: failed.reply };
+}
+
+/** The transaction that the store let begin did not: nobody waits for its outcome. */
+function notBegun(context: DispatchContext, entry: Entry, { message, group, untried, deferred }: Loaded): void {
+  const { queue, tracked, lastReplies, journal, spool } = context;
+  const { reference } = message;
+  if (queue.fate(entry) !== 'released') spool.abandon(reference, group);
+  else {
+    // Its part was given up as if it were in flight: whoever has it now is told that it goes on as before.
+    const before = tracked.get(reference.sequence, group)?.state;
+    const lastReply = lastReplies.get(reference.sequence, group);
+    const state: GroupState = {
+      ...before,
+      pending: [...untried, ...deferred].sort((a, b) => a - b),
+      attempts: queue.attempts(entry),
+      nextAttemptAtMs: context.clock.nowMs(),
+      ...(lastReply !== undefined && { lastReply }),
+      lastSource: before?.lastSource ?? '',
+    };
+    journal.add({ kind: 'deferred', reference, group, state });
+  }
+  queue.giveBack(entry);
 }
 
 /** A message that was accepted without its signature, signed; or the key file that it still waits for. */

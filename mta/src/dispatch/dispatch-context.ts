@@ -26,7 +26,7 @@ export interface DispatchContext {
   readonly shaper: Shaper;
   readonly router: Router;
   readonly journal: OutcomeJournal;
-  readonly spool: Pick<Spool, 'begin'>;
+  readonly spool: Pick<Spool, 'begin' | 'abandon'>;
   readonly resident: ResidentMessages;
   readonly partial: PartialGroups;
   readonly lastReplies: LastReplies;

@@ -87,6 +87,8 @@ export class MemorySpool implements Spool {
     return this.mayBegin?.(sequence) ?? 'go';
   }
 
+  abandon(): void {}
+
   async release(): Promise<void> {
     this.released = true;
     this.#listener?.onGone(new Set([0, 1, 2, 3]), 'released');

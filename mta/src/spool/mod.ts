@@ -1,4 +1,5 @@
 /** The spool: where accepted mail lives until its last recipient has a final outcome. */
+export type { Cluster, ClusterCounts, PodFacts, PodSessionView } from './cluster.ts';
 export {
   type DeliveryStatusRequest,
   decodeXtext,
@@ -15,7 +16,7 @@ export { Layout } from './jetstream/layout.ts';
 export { podPermissions } from './jetstream/permissions.ts';
 export type { Membership } from './membership.ts';
 export { derivedMessageId, newMessageId } from './message-id.ts';
-export { type JetStreamSpoolOptions, openJetStreamSpool } from './open-jetstream-spool.ts';
+export { type JetStreamSpoolOptions, openJetStreamSpool, type SharedSpool } from './open-jetstream-spool.ts';
 export { openNats, whileNatsSettles } from './open-nats.ts';
 export {
   domainOf,

@@ -1,3 +1,4 @@
+import type { Cluster } from './cluster.ts';
 import type { NatsCredentials, NatsTls } from './jetstream/connection.ts';
 import type { Spool } from './spool.ts';
 
@@ -26,6 +27,15 @@ export interface JetStreamSpoolOptions {
   readonly maxJournalBatches?: number;
   /** Segments that new mail goes to at a time. */
   readonly openSegments?: number;
+  /** Segments of the ring; tests make it small. Fixed when the streams are made. */
+  readonly ringSegments?: number;
+  /** No other process has this store: whoever its journals name is dead. Only for tests, which would wait for 20 s otherwise. */
+  readonly assumeAlone?: boolean;
+}
+
+/** A store that any number of processes share. */
+export interface SharedSpool extends Spool {
+  readonly cluster: Cluster;
 }
 
 /**
@@ -36,7 +46,7 @@ export interface JetStreamSpoolOptions {
  *
  * Example: `await openJetStreamSpool({ ...settings.spool, name: 'sluice pod-1', onNotice })`
  */
-export async function openJetStreamSpool(options: JetStreamSpoolOptions): Promise<Spool> {
+export async function openJetStreamSpool(options: JetStreamSpoolOptions): Promise<SharedSpool> {
   const { JetStreamSpool } = await import('./jetstream/jetstream-spool.ts');
   return JetStreamSpool.open(options);
 }

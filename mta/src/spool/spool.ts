@@ -87,6 +87,8 @@ export interface Spool {
    * what became of it); it leaves the queue, and comes back through the listener if it is to be sent after all. A promise: something must be durable first.
    */
   begin(reference: Reference, group: number): 'go' | 'no' | Promise<'go' | 'no'>;
+  /** What `begin` let start did not take place: its host took nothing and was offered nothing. Another `begin` may follow. */
+  abandon(reference: Reference, group: number): void;
   /**
    * Gives up every part, with what is in flight, so that other processes go on with them at once. Resolves when that is durable; appends are refused from then on,
    * outcomes of open transactions are still recorded.

@@ -169,6 +169,8 @@ class SqliteSpool implements Spool {
   }
 
   /** There is nobody to take it: the next process does. */
+  abandon(): void {}
+
   async release(): Promise<void> {}
 
   usage(): SpoolUsage {

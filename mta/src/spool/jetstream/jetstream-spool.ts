@@ -1,20 +1,22 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { errors, type NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { SluiceError } from '@sluice/crds';
+import type { Cluster } from '../cluster.ts';
 import type { Envelope, MessageBody } from '../envelope.ts';
 import type { Membership } from '../membership.ts';
-import { newMessageId } from '../message-id.ts';
-import type { JetStreamSpoolOptions } from '../open-jetstream-spool.ts';
+import type { JetStreamSpoolOptions, SharedSpool } from '../open-jetstream-spool.ts';
 import { MAX_JOURNAL_BATCHES } from '../segment/journal-shortener.ts';
-import { placeOf, SEGMENTS } from '../segment/place.ts';
-import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from '../spool.ts';
+import { placeOf } from '../segment/place.ts';
+import type { AppendRefusal, Outcome, Reference, SpoolUsage, StoredMessage } from '../spool.ts';
 import type { SpoolListener } from '../spool-listener.ts';
 import { connectNats, watchConnection } from './connection.ts';
 import { Layout } from './layout.ts';
 import { MessageReader } from './message-reader.ts';
-import { MOVE_AFTER_MS, OwnedSegment } from './owned-segment.ts';
+import { MOVE_AFTER_MS, type OwnedSegment } from './owned-segment.ts';
 import { patiently } from './patience.ts';
 import { Publisher } from './publisher.ts';
+import { SegmentRing } from './segment-ring.ts';
+import { ensureSessionBucket } from './session-bucket.ts';
 import { StreamUsage } from './stream-usage.ts';
 import { checkStreams, ensureStreams, type StreamOptions } from './streams.ts';
 
@@ -26,13 +28,12 @@ export const TICK_MS = 250;
 export const OPEN_SEGMENTS = 4;
 /** Bytes that are published and not acked, or wait to be; beyond it mail is refused, so a slow store cannot fill the memory. */
 export const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-/** A store of a million messages is read within it. */
-const ADOPTION_TIMEOUT_MS = 120_000;
 /** How long a start waits for NATS to answer; then the supervisor starts the pod again. */
 const START_PATIENCE_MS = 30_000;
 /** How long `close` waits for outcomes that NATS does not take. */
 const CLOSE_TIMEOUT_MS = 5_000;
 const CLOSE_CHECK_MS = 10;
+const NO_SEGMENT = 'no part of the store is owned by this process now, or it is being checked';
 
 /** What every segment of a spool works with. */
 export interface SpoolContext {
@@ -42,9 +43,7 @@ export interface SpoolContext {
   readonly publisher: Publisher;
   readonly layout: Layout;
   readonly reader: MessageReader;
-  /** ULID of this process: names it in journals. */
-  readonly session: string;
-  /** Of a batch in any journal: no two of this session share one. */
+  /** Of a batch in any journal: no two of this process share one. */
   readonly nextBatchNumber: () => number;
   /** After so long unsent a message is put aside in DEFER. */
   readonly moveAfterMs: number;
@@ -54,14 +53,13 @@ export interface SpoolContext {
 }
 
 /** {@link Spool} on NATS JetStream (DESIGN §5). */
-export class JetStreamSpool implements Spool {
+export class JetStreamSpool implements SharedSpool {
   readonly #context: SpoolContext;
   readonly #appendTimeoutMs: number;
   readonly #usage: StreamUsage;
-  readonly #segments = new Map<number, OwnedSegment>();
-  /** Those that new mail goes to. */
-  #open: readonly OwnedSegment[] = [];
-  #next = 0;
+  readonly #ring: SegmentRing;
+  #listener: SpoolListener | undefined;
+  #released: Promise<void> | undefined;
   #batchNumber = 0;
   #waitingBytes = 0;
   #down: string | undefined;
@@ -94,12 +92,13 @@ export class JetStreamSpool implements Spool {
     };
     if (options.streams === 'Create') await ensureStreams(manager, layout, streams);
     else await checkStreams(manager, layout, streams);
+    await ensureSessionBucket(manager, layout.sessionStream, layout.sessionSubjects, streams.replicas);
     const spool = new JetStreamSpool(options, layout, connection, manager);
     try {
-      await spool.#adopt(options.openSegments ?? OPEN_SEGMENTS);
+      await spool.#usage.measure();
       return spool;
     } catch (error) {
-      spool.#stop('the spool could not be opened');
+      spool.#stop();
       throw error;
     }
   }
@@ -123,7 +122,6 @@ export class JetStreamSpool implements Spool {
       publisher,
       layout,
       reader: new MessageReader(manager, layout),
-      session: newMessageId(Date.now()),
       nextBatchNumber: () => ++this.#batchNumber,
       moveAfterMs: options.moveAfterMs ?? MOVE_AFTER_MS,
       maxJournalBatches: options.maxJournalBatches ?? MAX_JOURNAL_BATCHES,
@@ -131,6 +129,12 @@ export class JetStreamSpool implements Spool {
       onNotice: options.onNotice,
     };
     this.#usage = new StreamUsage(manager, layout);
+    this.#ring = new SegmentRing(this.#context, {
+      replicas: options.durability === 'Single' ? 1 : 3,
+      openSegments: options.openSegments ?? OPEN_SEGMENTS,
+      assumeAlone: options.assumeAlone ?? false,
+      facts: { host: options.name, version: '', configHash: '', state: 'starting' },
+    });
     this.#timer = setInterval(() => this.#tick(performance.now()), TICK_MS);
     void watchConnection(connection, { onDown: (reason) => this.#lost(reason), onUp: () => this.#found() });
   }
@@ -138,15 +142,17 @@ export class JetStreamSpool implements Spool {
   append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal> {
     let bytes = 0;
     for (const piece of body) bytes += piece.length;
-    const segment = this.#open[this.#next++ % this.#open.length];
+    const segment = this.#ring.nextWriting();
     const refusal = this.#refusal(segment, bytes);
     if (refusal !== undefined || segment === undefined) {
-      return Promise.resolve(refusal ?? { refused: 'unavailable', reason: 'no segment is owned' });
+      return Promise.resolve(refusal ?? { refused: 'unavailable', reason: NO_SEGMENT });
     }
     this.#waitingBytes += bytes;
     const result = segment.append(envelope, body, bytes, performance.now());
     void result.then(() => {
       this.#waitingBytes -= bytes;
+      // It was given up meanwhile: whoever has it now finds the message, and this queue forgets it again.
+      if (!segment.owner.isOwned && segment.owner.phase !== 'refencing') setImmediate(() => this.#notOurs(segment));
     });
     return result;
   }
@@ -156,11 +162,9 @@ export class JetStreamSpool implements Spool {
     const bySegment = new Map<OwnedSegment, Outcome[]>();
     let mismatched = 0;
     for (const outcome of outcomes) {
-      const segment = this.#segments.get(placeOf(outcome.reference.sequence).segment);
-      if (segment === undefined) {
-        mismatched++;
-        continue;
-      }
+      const segment = this.#ring.get(placeOf(outcome.reference.sequence).segment);
+      // Whoever has it now says what becomes of it.
+      if (segment === undefined) continue;
       const some = bySegment.get(segment);
       if (some === undefined) bySegment.set(segment, [outcome]);
       else some.push(outcome);
@@ -172,41 +176,60 @@ export class JetStreamSpool implements Spool {
 
   async *replay(): AsyncIterable<StoredMessage> {
     this.#mustBeOpen();
-    for (const segment of this.#segments.values()) yield* segment.replay();
+    for (const segment of this.#ring.all()) yield* segment.replay();
   }
 
   async read(
     reference: Reference,
   ): Promise<{ readonly envelope: Envelope; readonly body: MessageBody } | undefined> {
     this.#mustBeOpen();
-    const owned = this.#segments.get(placeOf(reference.sequence).segment);
+    const owned = this.#ring.get(placeOf(reference.sequence).segment);
     const place = owned?.place(reference);
     if (owned === undefined || place === undefined) return undefined;
     const read = await this.#context.reader.read(owned.segment, place.store, place.sequence);
     return read?.envelope.id === place.id ? read : undefined;
   }
 
-  async follow({ onMail }: SpoolListener): Promise<void> {
-    for await (const message of this.replay()) onMail(message);
+  /** Who shares the store. */
+  get cluster(): Cluster {
+    return this.#ring;
+  }
+
+  async follow(listener: SpoolListener): Promise<void> {
+    this.#listener = listener;
+    await this.#ring.follow(listener);
+    await this.#usage.measure().catch(() => undefined);
   }
 
   partOf(sequence: number): number {
     return placeOf(sequence).segment;
   }
 
-  begin(): 'go' {
-    return 'go';
+  begin(reference: Reference, group: number): 'go' | 'no' | Promise<'go' | 'no'> {
+    const segment = this.#ring.get(placeOf(reference.sequence).segment);
+    if (segment === undefined || this.#closing !== undefined) return 'no';
+    const may = this.#ring.mayStart();
+    if (may === true) return segment.begin(reference, group);
+    if (may === false) return 'no';
+    return may.then((clear) => (clear ? segment.begin(reference, group) : 'no'));
   }
 
-  async release(): Promise<void> {}
+  abandon(reference: Reference, group: number): void {
+    this.#ring.get(placeOf(reference.sequence).segment)?.abandon(reference, group);
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#ring.release();
+    return this.#released;
+  }
 
   membership(): Membership {
-    return { session: this.#context.session, segments: this.#segments.size };
+    return { session: this.#ring.session, segments: this.#ring.counts.owned };
   }
 
   usage(): SpoolUsage {
     let messages = 0;
-    for (const segment of this.#segments.values()) messages += segment.messages;
+    for (const { owner, messages: some } of this.#ring.all()) if (owner.isOwned) messages += some;
     return { messages, ...this.#usage.figures };
   }
 
@@ -217,39 +240,40 @@ export class JetStreamSpool implements Spool {
 
   async #close(): Promise<void> {
     const untilMs = performance.now() + CLOSE_TIMEOUT_MS;
-    const busy = (): boolean => [...this.#segments.values()].some((segment) => !segment.idle);
-    while (busy() && performance.now() < untilMs)
-      await new Promise((resolve) => setTimeout(resolve, CLOSE_CHECK_MS));
-    this.#stop('the spool is closed');
+    const wait = async (done: () => boolean): Promise<void> => {
+      while (!done() && performance.now() < untilMs)
+        await new Promise((resolve) => setTimeout(resolve, CLOSE_CHECK_MS));
+    };
+    await wait(() => [...this.#ring.all()].every(({ idle }) => idle));
+    let released = false;
+    void this.release().then(() => {
+      released = true;
+    });
+    await wait(() => released && this.#ring.isSettled);
+    const ended = this.#ring.isSettled ? this.#ring.end() : Promise.resolve();
+    let said = false;
+    void ended.then(() => {
+      said = true;
+    });
+    await wait(() => said);
+    this.#stop();
     await this.#context.connection.close();
   }
 
-  #stop(reason: string): void {
+  #stop(): void {
     clearInterval(this.#timer);
-    for (const segment of this.#segments.values()) segment.end(reason);
+    this.#ring.close();
     this.#context.publisher.close();
   }
 
-  /** Takes over every segment that was ever used, and those that new mail goes to. One pod alone may do so. */
-  async #adopt(openSegments: number): Promise<void> {
-    const used = await this.#usage.journalSegments();
-    const open = Array.from({ length: openSegments }, (_, index) => index % SEGMENTS);
-    const all = [...new Set([...open, ...used])];
-    for (const segment of all) this.#segments.set(segment, new OwnedSegment(this.#context, segment));
-    const late = new Promise<never>((_, reject) => {
-      setTimeout(() => reject(new errors.TimeoutError()), ADOPTION_TIMEOUT_MS).unref();
-    });
-    late.catch(() => undefined);
-    await Promise.race([Promise.all([...this.#segments.values()].map((segment) => segment.adopt())), late]);
-    this.#open = open.flatMap((segment) => this.#segments.get(segment) ?? []);
-    await this.#usage.measure();
+  #notOurs({ segment }: OwnedSegment): void {
+    if (this.#ring.get(segment)?.owner.isOwned !== true) this.#listener?.onGone(new Set([segment]), 'released');
   }
 
   #refusal(segment: OwnedSegment | undefined, bytes: number): AppendRefusal | undefined {
     if (this.#closing !== undefined) return { refused: 'unavailable', reason: 'the spool is closed' };
     if (this.#down !== undefined) return { refused: 'unavailable', reason: this.#down };
-    if (segment?.takesMail !== true)
-      return { refused: 'unavailable', reason: 'the segment is not ours, or is being checked' };
+    if (segment?.takesMail !== true) return { refused: 'unavailable', reason: NO_SEGMENT };
     if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES)
       return { refused: 'unavailable', reason: `${this.#waitingBytes} bytes already wait for NATS` };
     return this.#usage.refusal(segment.segment, this.#waitingBytes + bytes);
@@ -265,10 +289,10 @@ export class JetStreamSpool implements Spool {
       refused: 'unavailable',
       reason: `NATS did not take the message within ${this.#appendTimeoutMs} ms`,
     };
-    for (const segment of this.#segments.values()) {
+    for (const segment of this.#ring.all()) {
       segment.refuseLate(nowMs - this.#appendTimeoutMs + TICK_MS, late);
-      if (this.#down === undefined) segment.tick(Date.now());
     }
+    this.#ring.tick(this.#down === undefined);
     if (this.#down === undefined) this.#usage.tick(nowMs);
   }
 
@@ -277,13 +301,14 @@ export class JetStreamSpool implements Spool {
     this.#down = reason;
     this.#context.onNotice('NATS is gone: mail is refused until it is back', { reason });
     this.#context.publisher.lost(reason);
+    this.#ring.interrupted();
   }
 
   #found(): void {
     if (this.#down === undefined) return;
     this.#down = undefined;
     this.#context.onNotice('NATS is back', {});
-    for (const segment of this.#segments.values()) segment.handle({ kind: 'reconnected' });
+    this.#ring.reconnected();
   }
 }
 

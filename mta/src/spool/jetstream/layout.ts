@@ -8,6 +8,8 @@ export interface LayoutOptions {
   readonly spoolStreams: number;
   /** First token of what is about limits; absent = `prefix`. */
   readonly limitsPrefix?: string;
+  /** Segments of the ring, at most {@link SEGMENTS}, which it is when absent; tests make it small. Fixed when the streams are made. */
+  readonly ringSegments?: number;
 }
 
 /** Names of everything on NATS. Few subjects: a segment has one for each owner that it had, ids are in headers. */
@@ -17,10 +19,12 @@ export class Layout {
   readonly limitsPrefix: string;
   readonly journalStream: string;
   readonly deferStream: string;
+  readonly ringSegments: number;
 
-  constructor({ prefix, spoolStreams, limitsPrefix = prefix }: LayoutOptions) {
+  constructor({ prefix, spoolStreams, limitsPrefix = prefix, ringSegments = SEGMENTS }: LayoutOptions) {
     this.prefix = prefix;
     this.limitsPrefix = limitsPrefix;
+    this.ringSegments = ringSegments;
     this.spoolStreams = spoolStreams;
     this.journalStream = `${prefix}-journal`;
     this.deferStream = `${prefix}-defer`;
@@ -50,6 +54,19 @@ export class Layout {
 
   get deferSubjects(): string {
     return `${this.prefix}.defer.>`;
+  }
+
+  /** The stream of the key-value bucket of sessions. */
+  get sessionStream(): string {
+    return `KV_${this.prefix}-sessions`;
+  }
+
+  get sessionSubjects(): string {
+    return `$KV.${this.prefix}-sessions.>`;
+  }
+
+  sessionSubject(session: string): string {
+    return `$KV.${this.prefix}-sessions.${session}`;
   }
 
   /** The stream in which a segment's messages lie. */
@@ -99,10 +116,10 @@ export class Layout {
 }
 
 /** For the metadata of the streams: what a pod with other ideas would break. */
-export function layoutMetadata({ spoolStreams }: Layout): Readonly<Record<string, string>> {
+export function layoutMetadata({ spoolStreams, ringSegments }: Layout): Readonly<Record<string, string>> {
   return {
     'sluice.format': '1',
-    'sluice.segments': String(SEGMENTS),
+    'sluice.segments': String(ringSegments),
     'sluice.spoolStreams': String(spoolStreams),
   };
 }

@@ -1,9 +1,10 @@
 import type { Envelope, MessageBody } from '../envelope.ts';
 import { type GroupState, recipientGroups } from '../recipient-group.ts';
 import type { OwnerCommand, OwnerEvent } from '../segment/owner-command.ts';
-import { type Place, placeNumber, placeOf, type Store } from '../segment/place.ts';
+import { groupKey, type Place, placeNumber, placeOf, type Store } from '../segment/place.ts';
 import { SegmentOwner } from '../segment/segment-owner.ts';
 import { SegmentState } from '../segment/segment-state.ts';
+import type { SuspectTurn } from '../segment/suspect-turn.ts';
 import type { AppendRefusal, Outcome, Reference, StoredMessage } from '../spool.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
 import { readJournal } from './journal-entries.ts';
@@ -19,43 +20,78 @@ export const MOVE_AFTER_MS = 180_000;
 const MOVES_AT_A_TIME = 64;
 /** How often outcomes that wait are looked at: the owner appends them in batches of its own interval. */
 const FLUSH_MS = 20;
+/** Pause before an envelope that NATS did not give is asked for again. */
+const READ_AGAIN_MS = 1_000;
 
 interface WaitingRecord {
   left: number;
   readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
 }
 
-/** A segment in the hands of this process: the shell around {@link SegmentOwner}, which decides. */
+/** Who is told what becomes of a segment. */
+export interface SegmentListener {
+  /** A living session owns it: this process has nothing of it. */
+  readonly onDeclined: (segment: OwnedSegment, session: string) => void;
+  /** It is not this process's any more, or its stores are not what they were. */
+  readonly onDropped: (segment: OwnedSegment, reason: string) => void;
+  /** It takes new mail, or anybody may have it. */
+  readonly onClaimsChanged: (segment: OwnedSegment) => void;
+  /** Its journal cannot be read. */
+  readonly onUnreadable: (segment: OwnedSegment, error: Error) => void;
+  readonly onMail: (message: StoredMessage) => void;
+  readonly onHeld: (message: StoredMessage, groups: readonly number[]) => void;
+}
+
+/** What the life of a session gives to all segments that it adopts. */
+export interface SegmentLife {
+  readonly session: string;
+  readonly isDead: (session: string) => boolean;
+  readonly suspectTurn: SuspectTurn;
+}
+
+/** A transaction that may start once something has happened. */
+interface WaitingStart {
+  readonly place: Place;
+  readonly group: number;
+  readonly resolve: (answer: 'go' | 'no') => void;
+}
+
+/** One adoption of a segment by this process: the shell around {@link SegmentOwner}, which decides. */
 export class OwnedSegment {
   readonly segment: number;
+  readonly session: string;
   readonly context: SpoolContext;
   readonly owner: SegmentOwner;
   readonly pagers: Readonly<Record<Store, StorePager>>;
   /** Messages whose body lies in parts: their sequence → that of the first part, by store. Nothing from there on may be purged. */
   readonly firstParts: Readonly<Record<Store, Map<number, number>>> = { spool: new Map(), defer: new Map() };
   readonly #appender: SegmentAppender;
-  readonly #adopted = Promise.withResolvers<void>();
+  readonly #listener: SegmentListener;
+  /** Envelopes of the page that is being read: what is offered of it goes to the queue at once. */
+  readonly #envelopes: Readonly<Record<Store, Map<number, Envelope>>> = { spool: new Map(), defer: new Map() };
   #waiting: WaitingRecord[] = [];
+  /** Transactions whose `inflight` must be durable first, by their key. */
+  readonly #starting = new Map<string, WaitingStart>();
+  /** Transactions that ask again: another suspected group has its turn, or the segment is being checked after an outage. */
+  #asking: WaitingStart[] = [];
   #flush: NodeJS.Timeout | undefined;
-  #wasLive = false;
   #ended = false;
   #subject = '';
 
-  constructor(context: SpoolContext, segment: number) {
-    const { layout, publisher, session } = context;
+  constructor(context: SpoolContext, segment: number, life: SegmentLife, listener: SegmentListener) {
+    const { layout, publisher } = context;
     this.segment = segment;
+    this.session = life.session;
     this.context = context;
-    // At the start one pod alone may take over what others left; later nobody is dead by guess.
+    this.#listener = listener;
     this.owner = new SegmentOwner({
-      session,
+      ...life,
       nextNumber: context.nextBatchNumber,
-      isDead: () => !this.#wasLive,
       maxJournalBatches: context.maxJournalBatches,
     });
     const pager = (store: Store): StorePager =>
       new StorePager(context, layout.streamOf(segment, store), layout.messageFilter(segment, store), (seen) =>
-        this.noteParts(store, seen),
+        this.noteSeen(store, seen),
       );
     this.pagers = { spool: pager('spool'), defer: pager('defer') };
     this.#appender = new SegmentAppender({
@@ -68,12 +104,6 @@ export class OwnedSegment {
     });
   }
 
-  /** Takes the segment over; resolves when new mail may go to it, rejects when somebody else has it or NATS does not answer. */
-  adopt(): Promise<void> {
-    this.handle({ kind: 'adopt' });
-    return this.#adopted.promise;
-  }
-
   /** New mail may go to it now. */
   get takesMail(): boolean {
     return this.owner.takesMail;
@@ -83,8 +113,14 @@ export class OwnedSegment {
     return this.owner.messages;
   }
 
+  /** Nothing of it is under way. */
   get idle(): boolean {
     return !this.owner.isOwned || (this.#appender.idle && this.owner.unjournalled === 0);
+  }
+
+  /** No mail is on its way to it. */
+  get appendsIdle(): boolean {
+    return this.#appender.idle;
   }
 
   append(
@@ -96,6 +132,51 @@ export class OwnedSegment {
     return this.#appender.append(envelope, body, bytes, sinceMs);
   }
 
+  /** {@link Spool.begin} */
+  begin(reference: Reference, group: number): 'go' | 'no' | Promise<'go' | 'no'> {
+    const { store, sequence } = placeOf(reference.sequence);
+    const place = this.owner.known(store, sequence);
+    if (place === undefined || place.id !== reference.id) return 'no';
+    const answer = this.#start(place, group);
+    if (answer === 'go' || answer === 'no') return answer;
+    return new Promise((resolve) => {
+      const waiting = { place, group, resolve };
+      if (answer === 'later') this.#starting.set(groupKey(place, group), waiting);
+      else this.#asking.push(waiting);
+    });
+  }
+
+  /** What was let start did not take place. */
+  abandon(reference: Reference, group: number): void {
+    const { store, sequence } = placeOf(reference.sequence);
+    const place = this.owner.known(store, sequence);
+    if (place !== undefined && place.id === reference.id) this.owner.abandon(place, group);
+  }
+
+  #start(place: Place, group: number): ReturnType<SegmentOwner['start']> {
+    if (this.#ended) return 'no';
+    const answer = this.owner.phase === 'refencing' ? 'busy' : this.owner.start(place, group);
+    if (answer === 'go' || answer === 'later') this.#schedule();
+    return answer;
+  }
+
+  /** Transactions that waited for others' turns ask again. */
+  #askAgain(): void {
+    if (this.#asking.length === 0) return;
+    for (const waiting of this.#asking.splice(0)) {
+      const answer = this.#start(waiting.place, waiting.group);
+      if (answer === 'go' || answer === 'no') waiting.resolve(answer);
+      else if (answer === 'later') this.#starting.set(groupKey(waiting.place, waiting.group), waiting);
+      else this.#asking.push(waiting);
+    }
+  }
+
+  #startNothing(): void {
+    for (const { resolve } of this.#starting.values()) resolve('no');
+    this.#starting.clear();
+    for (const { resolve } of this.#asking.splice(0)) resolve('no');
+  }
+
   /** Where the message of a reference lies now; `undefined` = it is over, or was never here. */
   place({ sequence, id }: Reference): Place | undefined {
     const where = placeOf(sequence);
@@ -103,9 +184,10 @@ export class OwnedSegment {
     return known === undefined || (id !== '' && known.id !== id) ? undefined : this.owner.current(known);
   }
 
-  /** Resolves with the number of outcomes that match nothing, once the others are durable; rejects when the segment is not owned. */
+  /** Resolves with the number of outcomes that match nothing, once the others are durable; outcomes of a segment that is gone count as recorded. */
   async record(outcomes: readonly Outcome[]): Promise<number> {
-    if (this.owner.phase === 'idle') throw new Error(`segment ${this.segment} is not owned`);
+    // Another process has it: nothing is said about its mail any more.
+    if (this.#ended || this.owner.phase === 'idle') return 0;
     let mismatched = 0;
     let recorded = 0;
     for (const outcome of outcomes) {
@@ -121,7 +203,7 @@ export class OwnedSegment {
     }
     if (recorded === 0) return mismatched;
     this.#schedule();
-    await new Promise<void>((resolve, reject) => this.#waiting.push({ left: recorded, resolve, reject }));
+    await new Promise<void>((resolve) => this.#waiting.push({ left: recorded, resolve }));
     return mismatched;
   }
 
@@ -160,59 +242,99 @@ export class OwnedSegment {
 
   tick(nowWallMs: number): void {
     this.handle({ kind: 'tick' });
+    this.#askAgain();
     if (this.owner.phase === 'live') this.#putAside(nowWallMs - this.context.moveAfterMs);
   }
 
   handle(event: OwnerEvent): void {
     if (this.#ended) return;
     for (const command of this.owner.handle(event, performance.now())) this.#carryOut(command);
+    if (event.kind === 'read') this.#envelopes[event.store].clear();
+    else if (event.kind === 'swept') this.#envelopes.spool.clear();
+    else if (event.kind === 'release') this.#startNothing();
     this.#schedule();
   }
 
   /** Nothing is done any more; what waits is told so. */
-  end(reason: string): void {
+  end(): void {
+    if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#flush);
-    this.#rejectWaiting(reason);
-    this.#adopted.promise.catch(() => undefined);
-    this.#adopted.reject(new Error(reason));
+    this.#startNothing();
+    // Whoever has the segment now says what becomes of it.
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
     void this.pagers.spool.close();
     void this.pagers.defer.close();
   }
 
-  /** The body of this message may lie in parts. */
-  noteParts(store: Store, { sequence, form }: SeenMessage): void {
+  /** A message was read: its body may lie in parts, and it may be offered in a moment. */
+  noteSeen(store: Store, { sequence, form }: SeenMessage): void {
     if (form.kind !== 'message') return;
+    this.#envelopes[store].set(sequence, form.envelope);
     const [first] = form.parts;
     if (first !== undefined) this.firstParts[store].set(sequence, first);
   }
 
-  /** Adoption cannot go on. */
+  /** The journal cannot be understood. */
   fail(error: Error): void {
-    this.#adopted.reject(error);
+    if (!this.#ended) this.#listener.onUnreadable(this, error);
   }
 
   #carryOut(command: OwnerCommand): void {
     switch (command.kind) {
       case 'live':
         this.#subject = this.context.layout.messageSubject(this.segment, 'spool', command.epoch);
-        this.#wasLive = true;
-        this.#adopted.resolve();
         void this.pagers.spool.close();
         void this.pagers.defer.close();
+        this.#askAgain();
+        this.#listener.onClaimsChanged(this);
+        return;
+      case 'released':
+        this.#startNothing();
+        this.#listener.onClaimsChanged(this);
         return;
       case 'declined':
-        this.fail(new Error(`segment ${this.segment} belongs to session ${command.session}`));
+        this.#listener.onDeclined(this, command.session);
         return;
       case 'drop':
-        this.#dropped(command.reason);
+        this.#listener.onDropped(this, command.reason);
         return;
       case 'recorded':
         this.#recorded(command.outcomes);
         return;
+      case 'started': {
+        const key = groupKey(command.place, command.group);
+        this.#starting.get(key)?.resolve('go');
+        this.#starting.delete(key);
+        return;
+      }
+      case 'offer':
+        this.#withEnvelope(command.place, (message) => {
+          const live = new Map([...command.live].map(([group, { state }]) => [group, state]));
+          this.#listener.onMail({ ...message, live });
+        });
+        return;
+      case 'held':
+        this.#withEnvelope(command.place, (message) => this.#listener.onHeld(message, command.groups));
+        return;
       default:
         carryOut(this, command);
     }
+  }
+
+  /** The envelope of what is offered was mostly read a moment ago; else it is fetched. */
+  #withEnvelope(place: Place, give: (message: StoredMessage) => void): void {
+    const { store, sequence, id } = place;
+    const reference = { sequence: placeNumber(this.segment, store, sequence), id };
+    const known = this.#envelopes[store].get(sequence);
+    if (known !== undefined) return give({ reference, envelope: known, live: new Map() });
+    this.context.reader.read(this.segment, store, sequence).then(
+      (read) => {
+        if (this.#ended || !this.owner.isOwned || read?.envelope.id !== id) return;
+        give({ reference, envelope: read.envelope, live: new Map() });
+      },
+      () => setTimeout(() => this.#ended || this.#withEnvelope(place, give), READ_AGAIN_MS),
+    );
   }
 
   #recorded(outcomes: number): void {
@@ -225,21 +347,6 @@ export class OwnedSegment {
       this.#waiting.shift();
       first.resolve();
     }
-  }
-
-  #dropped(reason: string): void {
-    const { segment } = this;
-    this.context.onNotice('a segment is not ours any more', { segment, reason });
-    this.#rejectWaiting(reason);
-    this.fail(new Error(`segment ${segment}: ${reason}`));
-    this.firstParts.spool.clear();
-    this.firstParts.defer.clear();
-    // Ours again if nobody took it: its stores are read anew.
-    if (this.#wasLive) this.handle({ kind: 'adopt' });
-  }
-
-  #rejectWaiting(reason: string): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(new Error(reason));
   }
 
   /** What waits for longer than a few minutes goes to DEFER. */

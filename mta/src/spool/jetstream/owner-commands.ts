@@ -7,7 +7,7 @@ import { readJournal, readOldest } from './journal-entries.ts';
 import { markerHeaders, storedForm } from './message-form.ts';
 import type { OwnedSegment } from './owned-segment.ts';
 import type { PublishResult } from './publisher.ts';
-import { WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT } from './refusal.ts';
+import { type ApiError, WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT } from './refusal.ts';
 import { seenMessage, storedItem } from './store-items.ts';
 import { walkStream } from './stream-walk.ts';
 
@@ -72,10 +72,8 @@ export function carryOut(shell: OwnedSegment, command: OwnerCommand): void {
     }
     case 'append-handover':
       return tell(handedOver(shell, command.batch, command.expected));
+    // What the queue is told of.
     case 'held':
-      context.onNotice('a message ended its owners again and again: it is held', { id: command.place.id });
-      return;
-    // The queue is told by replay: one pod alone owns everything from the start.
     case 'offer':
     case 'started':
     case 'declined':
@@ -101,7 +99,7 @@ async function marked(shell: OwnedSegment, store: Store, epoch: number): Promise
   const { context, segment, owner } = shell;
   const subject = context.layout.messageSubject(segment, store, epoch);
   while (owner.phase === 'replaying' && owner.epoch === epoch) {
-    const result = await published(shell, subject, new Uint8Array(), markerHeaders(context.session));
+    const result = await published(shell, subject, new Uint8Array(), markerHeaders(shell.session));
     if (result.kind === 'stored') return;
     await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS));
   }
@@ -126,7 +124,19 @@ async function appended(shell: OwnedSegment, batch: JournalBatch, expected: numb
   if (result.kind === 'refused' && !isExpectation(result)) {
     await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS));
   }
-  return { kind: 'append-failed', number, timedOut: result.kind === 'unknown' };
+  const lastSequence = result.kind === 'refused' ? lastSequenceOf(result.error) : undefined;
+  return {
+    kind: 'append-failed',
+    number,
+    timedOut: result.kind === 'unknown',
+    ...(lastSequence !== undefined && { lastSequence }),
+  };
+}
+
+/** `wrong last sequence: 57` */
+function lastSequenceOf({ errorCode, description }: ApiError): number | undefined {
+  const found = errorCode === WRONG_LAST_SEQUENCE ? /: (\d+)$/.exec(description)?.[1] : undefined;
+  return found === undefined ? undefined : Number(found);
 }
 
 async function handedOver(shell: OwnedSegment, batch: JournalBatch, expected: number): Promise<OwnerEvent> {
@@ -196,7 +206,7 @@ async function swept(shell: OwnedSegment, after: number): Promise<OwnerEvent> {
       const seen = await seenMessage(context, stream, message);
       const item = storedItem(seen);
       if (item === undefined) continue;
-      shell.noteParts('spool', seen);
+      shell.noteSeen('spool', seen);
       items.push(item);
     }
   }

@@ -19,9 +19,11 @@ export function podPermissions(layout: Layout, makeStreams: boolean): Permission
     layout.deferSubjects,
     '$JS.API.INFO',
   ];
-  for (const stream of layout.streamNames) {
+  publish.push(layout.sessionSubjects);
+  for (const stream of [...layout.streamNames, layout.sessionStream]) {
     publish.push(`$JS.API.STREAM.INFO.${stream}`);
-    if (makeStreams) publish.push(`$JS.API.STREAM.CREATE.${stream}`);
+    // The bucket of sessions lies in memory: it is made again when all servers were down.
+    if (makeStreams || stream === layout.sessionStream) publish.push(`$JS.API.STREAM.CREATE.${stream}`);
     publish.push(
       `$JS.API.STREAM.MSG.GET.${stream}`,
       `$JS.API.STREAM.PURGE.${stream}`,

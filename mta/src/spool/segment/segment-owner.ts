@@ -192,6 +192,17 @@ export class SegmentOwner {
     else if (this.#phase !== 'idle') this.#add(record);
   }
 
+  /** A transaction that was let start did not take place: another one may start, and nobody waits for its outcome. */
+  abandon(handle: Place, group: number): void {
+    const key = groupKey(handle, group);
+    if (!this.#open.has(key) || this.#phase === 'idle' || this.#handover !== undefined) return;
+    this.#closed(key);
+    const place = this.#state.current(handle);
+    const uncleanEnds = place === undefined ? undefined : this.#state.live(place)?.get(group)?.uncleanEnds;
+    if (place === undefined || uncleanEnds === undefined) return;
+    this.#add({ kind: 'suspected', place, group, uncleanEnds });
+  }
+
   /** Where a message lies that the queue knows by this place. */
   whereIs(handle: Place): Place | undefined {
     return this.#state.current(handle);
