@@ -4,7 +4,7 @@
  * `node e2e/src/bench/jetstream-spool-bench.ts --replicas 3 --streams 4 --segments 4 --seconds 5 --sizes 2048,102400`
  */
 import { parseArgs } from 'node:util';
-import { type Outcome, type Reference } from '@sluice/mta/spool';
+import type { Outcome, Reference } from '@sluice/mta/spool';
 import { openFollowed, testSpoolOptions } from '../harness/jetstream-opener.ts';
 import { type NatsServer, startNats, startNatsCluster } from '../harness/nats-server.ts';
 import { cpuSeconds } from '../harness/process-usage.ts';

@@ -2,11 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import {
-  type JetStreamSpoolOptions,
-  type Spool,
-  type StoredMessage,
-} from '@sluice/mta/spool';
+import type { JetStreamSpoolOptions, Spool, StoredMessage } from '@sluice/mta/spool';
 import { openFollowed, testSpoolOptions } from '../harness/jetstream-opener.ts';
 import { closeAfter } from '../harness/last-first.ts';
 import { skipWithoutNats, startNats } from '../harness/nats-server.ts';

@@ -1,4 +1,9 @@
-import { type JetStreamSpoolOptions, openJetStreamSpool, type SharedSpool, type SpoolListener } from '@sluice/mta/spool';
+import {
+  type JetStreamSpoolOptions,
+  openJetStreamSpool,
+  type SharedSpool,
+  type SpoolListener,
+} from '@sluice/mta/spool';
 
 /** Streams of a test are small: many of them share one server. */
 const TEST_STREAM_BYTES = 256 * 2 ** 20;

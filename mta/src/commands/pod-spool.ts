@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import type { Logger, Settings } from '../config/mod.ts';
-import { openJetStreamSpool, openSqliteSpool, type Spool } from '../spool/mod.ts';
+import { type Cluster, openJetStreamSpool, openSqliteSpool, type Spool } from '../spool/mod.ts';
 
 /** Beside the spool: the resources as they last were in order. */
 const LAST_GOOD_FILE = 'resources-last-good.json';
@@ -12,6 +12,8 @@ export interface PodSpool {
   readonly minFreeBytes: number;
   /** Absent = nothing is kept on this machine. */
   readonly lastGoodFile?: string;
+  /** Who shares the store; absent = nobody can. */
+  readonly cluster?: Cluster;
 }
 
 /** Above this share of the streams' room mail is refused: outcomes and what is on its way need the rest (DESIGN §4.2). */
@@ -34,5 +36,10 @@ export async function openPodSpool(
     name: `sluice ${hostname}`,
     onNotice: (text, facts) => logger.warn(facts, text),
   });
-  return { spool, minFreeBytes: Math.floor(settings.maxBytes * (1 - HIGH_WATER_SHARE)) };
+  spool.cluster.tell({ host: hostname });
+  return {
+    spool,
+    cluster: spool.cluster,
+    minFreeBytes: Math.floor(settings.maxBytes * (1 - HIGH_WATER_SHARE)),
+  };
 }

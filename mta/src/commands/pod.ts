@@ -82,12 +82,15 @@ export async function startPod(
   const tenants = new Tenants(settings);
   const classes = new Map(settings.classes.map(({ name, priority }) => [name, priority]));
   const memory = new MemoryGauge(settings.memory.maxBytes, settings.memory.lowWaterPercent);
-  const { spool, minFreeBytes, lastGoodFile } = await openPodSpool(settings, logger);
+  const { spool, cluster, minFreeBytes, lastGoodFile } = await openPodSpool(settings, logger);
   const watched = {
     settings,
     ...(lastGoodFile !== undefined && { lastGoodFile }),
     logger,
-    onChange: ({ config }: ResourceState) => dispatcher.reconfigure(config),
+    onChange: ({ config, hash }: ResourceState) => {
+      dispatcher.reconfigure(config);
+      cluster?.tell({ configHash: hash });
+    },
   };
   const resources =
     settings.configMaps === undefined
@@ -224,6 +227,9 @@ export async function startPod(
     metrics.watch({
       queue: () => dispatcher.gauges(),
       spool: () => spool.usage(),
+      ...(cluster !== undefined && {
+        cluster: () => ({ ...cluster.counts, sessions: cluster.living().length }),
+      }),
       config: () => resources.state,
       limits: () => limits?.state(),
       eventsDropped: () => events.dropped,
@@ -232,7 +238,7 @@ export async function startPod(
     });
     const checks = [
       configurationCheck(() => resources.state),
-      spoolCheck(() => spool.usage(), minFreeBytes),
+      spoolCheck(() => spool.usage(), minFreeBytes, cluster),
       listenerCheck(() =>
         draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
       ),
@@ -266,6 +272,7 @@ export async function startPod(
       logger,
     });
     closeLast.push(() => admin.close());
+    cluster?.tell({ configHash: resources.state.hash, version, state: 'ready' });
     logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
 
     return { admin: admin.address, drain: () => end(settings.drainTimeoutMs) };

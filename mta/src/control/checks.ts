@@ -1,5 +1,5 @@
 import type { ResourceState } from '../config/mod.ts';
-import type { SpoolUsage } from '../spool/mod.ts';
+import type { Cluster, SpoolUsage } from '../spool/mod.ts';
 import type { ReadinessCheck } from './readiness.ts';
 
 /** Ready only while the configuration in force has something to run; a broken change degrades, it does not unready. */
@@ -20,14 +20,27 @@ export function configurationCheck(state: () => ResourceState): ReadinessCheck {
   };
 }
 
-/** Below `minFreeBytes` mail is refused with 452: clients should go to another pod. */
-export function spoolCheck(usage: () => SpoolUsage, minFreeBytes: number): ReadinessCheck {
+/**
+ * Below `minFreeBytes` mail is refused with 452, without a session or a part of a shared store with 451: clients should go to another
+ * pod.
+ */
+export function spoolCheck(
+  usage: () => SpoolUsage,
+  minFreeBytes: number,
+  cluster?: Pick<Cluster, 'session' | 'isLive' | 'living' | 'counts'>,
+): ReadinessCheck {
   return {
     name: 'spool',
     run() {
       const { messages, freeBytes } = usage();
-      if (freeBytes >= minFreeBytes) return { status: 'ok', detail: `${messages} messages stored` };
-      return { status: 'failing', detail: `${freeBytes} bytes free, ${minFreeBytes} are needed` };
+      if (freeBytes < minFreeBytes)
+        return { status: 'failing', detail: `${freeBytes} bytes free, ${minFreeBytes} are needed` };
+      if (cluster === undefined) return { status: 'ok', detail: `${messages} messages stored` };
+      const { session, isLive, counts } = cluster;
+      const detail = `session ${session} owns ${counts.owned} segments, ${counts.live} take mail, with ${messages} messages; ${cluster.living().length} pods live`;
+      if (!isLive)
+        return { status: 'failing', detail: `NATS does not confirm that this pod lives; ${detail}` };
+      return { status: counts.live === 0 ? 'failing' : 'ok', detail };
     },
   };
 }

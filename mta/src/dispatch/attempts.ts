@@ -221,7 +221,11 @@ export async function attemptEntry(
 }
 
 /** The transaction that the store let begin did not: nobody waits for its outcome. */
-function notBegun(context: DispatchContext, entry: Entry, { message, group, untried, deferred }: Loaded): void {
+function notBegun(
+  context: DispatchContext,
+  entry: Entry,
+  { message, group, untried, deferred }: Loaded,
+): void {
   const { queue, tracked, lastReplies, journal, spool } = context;
   const { reference } = message;
   if (queue.fate(entry) !== 'released') spool.abandon(reference, group);

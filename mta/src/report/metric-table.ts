@@ -152,6 +152,30 @@ export const METRICS = {
     help: 'Messages that the spool did not take: full (452) or unavailable (451).',
     labels: ['reason'],
   },
+  clusterSegments: {
+    name: 'sluice_cluster_segments',
+    type: 'gauge',
+    help: 'Parts of the shared spool that this process owns, and those of them that take new mail.',
+    labels: ['state'],
+  },
+  clusterPods: {
+    name: 'sluice_cluster_sessions',
+    type: 'gauge',
+    help: 'Processes that share the spool and live, this one included.',
+    labels: [],
+  },
+  clusterAdoptions: {
+    name: 'sluice_cluster_adoptions_total',
+    type: 'counter',
+    help: 'Parts of the shared spool that this process took over.',
+    labels: [],
+  },
+  clusterSessionLosses: {
+    name: 'sluice_cluster_session_losses_total',
+    type: 'counter',
+    help: 'Times that this process gave up all its mail because the others may have seen it dead.',
+    labels: [],
+  },
   dkimSignatures: {
     name: 'sluice_dkim_signatures_total',
     type: 'counter',

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ResourceState } from '../config/mod.ts';
 import type { NodeState } from '../shape/mod.ts';
-import type { SpoolUsage } from '../spool/mod.ts';
+import type { ClusterCounts, SpoolUsage } from '../spool/mod.ts';
 import { EgressCounterSet, type EgressCounters } from './egress-counters.ts';
 import { METRICS, type MetricDefinition } from './metric-table.ts';
 
@@ -39,6 +39,8 @@ export interface QueueGauges {
 export interface MetricSources {
   readonly queue?: () => QueueGauges;
   readonly spool?: () => SpoolUsage;
+  /** Absent = the spool is not shared. */
+  readonly cluster?: () => ClusterCounts & { readonly sessions: number };
   readonly config?: () => ResourceState;
   readonly eventsDropped?: () => number;
   /** `undefined` = limits are this pod's own. */
@@ -149,6 +151,17 @@ export function createMetrics(): Metrics {
     [refusals.full, { reason: 'full' }],
     [refusals.unavailable, { reason: 'unavailable' }],
   ]);
+  sampled(METRICS.clusterSegments, () => {
+    const counts = sources.cluster?.();
+    if (counts === undefined) return [];
+    return [
+      [counts.owned, { state: 'owned' }],
+      [counts.live, { state: 'live' }],
+    ];
+  });
+  sampled(METRICS.clusterPods, () => only(sources.cluster?.().sessions));
+  sampled(METRICS.clusterAdoptions, () => only(sources.cluster?.().adoptions));
+  sampled(METRICS.clusterSessionLosses, () => only(sources.cluster?.().sessionLosses));
   sampled(METRICS.poisonedGroups, () => [[total.poisoned]]);
   sampled(METRICS.reactionHits, () =>
     Array.from(reactionHits.values(), ({ hits, labels }) => [hits, labels] as const),

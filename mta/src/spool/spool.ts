@@ -65,7 +65,8 @@ export interface Spool {
    */
   append(envelope: Envelope, body: MessageBody): Promise<Reference | AppendRefusal>;
   /**
-   * Records outcomes. Outcomes whose (sequence, id) or group match nothing are skipped and counted in the result.
+   * Records outcomes. Outcomes whose (sequence, id) or group match nothing are skipped and counted in the result; those of parts that were lost are
+   * skipped too, because whoever has the part now says what becomes of its mail.
    * Rejects when the store failed: all or nothing of it is durable, so the caller says it again, before anything later about
    * the same groups; what had become durable may then be counted as mismatched.
    */

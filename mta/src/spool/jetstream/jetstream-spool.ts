@@ -152,7 +152,8 @@ export class JetStreamSpool implements SharedSpool {
     void result.then(() => {
       this.#waitingBytes -= bytes;
       // It was given up meanwhile: whoever has it now finds the message, and this queue forgets it again.
-      if (!segment.owner.isOwned && segment.owner.phase !== 'refencing') setImmediate(() => this.#notOurs(segment));
+      if (!segment.owner.isOwned && segment.owner.phase !== 'refencing')
+        setImmediate(() => this.#notOurs(segment));
     });
     return result;
   }
@@ -224,7 +225,7 @@ export class JetStreamSpool implements SharedSpool {
   }
 
   membership(): Membership {
-    return { session: this.#ring.session, segments: this.#ring.counts.owned };
+    return this.#ring.membership();
   }
 
   usage(): SpoolUsage {
@@ -267,7 +268,8 @@ export class JetStreamSpool implements SharedSpool {
   }
 
   #notOurs({ segment }: OwnedSegment): void {
-    if (this.#ring.get(segment)?.owner.isOwned !== true) this.#listener?.onGone(new Set([segment]), 'released');
+    if (this.#ring.get(segment)?.owner.isOwned !== true)
+      this.#listener?.onGone(new Set([segment]), 'released');
   }
 
   #refusal(segment: OwnedSegment | undefined, bytes: number): AppendRefusal | undefined {
@@ -292,7 +294,7 @@ export class JetStreamSpool implements SharedSpool {
     for (const segment of this.#ring.all()) {
       segment.refuseLate(nowMs - this.#appendTimeoutMs + TICK_MS, late);
     }
-    this.#ring.tick(this.#down === undefined);
+    this.#ring.tick();
     if (this.#down === undefined) this.#usage.tick(nowMs);
   }
 

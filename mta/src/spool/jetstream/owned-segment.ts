@@ -68,7 +68,10 @@ export class OwnedSegment {
   readonly #appender: SegmentAppender;
   readonly #listener: SegmentListener;
   /** Envelopes of the page that is being read: what is offered of it goes to the queue at once. */
-  readonly #envelopes: Readonly<Record<Store, Map<number, Envelope>>> = { spool: new Map(), defer: new Map() };
+  readonly #envelopes: Readonly<Record<Store, Map<number, Envelope>>> = {
+    spool: new Map(),
+    defer: new Map(),
+  };
   #waiting: WaitingRecord[] = [];
   /** Transactions whose `inflight` must be durable first, by their key. */
   readonly #starting = new Map<string, WaitingStart>();

@@ -8,7 +8,12 @@ import {
 import { headers } from '@nats-io/transport-node';
 import type { PodFacts } from '../cluster.ts';
 import { newMessageId } from '../message-id.ts';
-import { type Clocks, OwnSession, RENEW_EVERY_MS, RENEW_WHILE_SUSPECTING_MS } from '../segment/own-session.ts';
+import {
+  type Clocks,
+  OwnSession,
+  RENEW_EVERY_MS,
+  RENEW_WHILE_SUSPECTING_MS,
+} from '../segment/own-session.ts';
 import { SessionWatch } from '../segment/session-watch.ts';
 import type { Layout } from './layout.ts';
 import type { Publisher } from './publisher.ts';
@@ -135,8 +140,7 @@ export class PodSession {
         return;
       }
       this.#own.renewed(sentAt, clocks());
-      if (this.#sent.has(renewals))
-        this.#unechoedAtMs = Math.min(this.#unechoedAtMs, performance.now());
+      if (this.#sent.has(renewals)) this.#unechoedAtMs = Math.min(this.#unechoedAtMs, performance.now());
     });
   }
 

@@ -1,4 +1,5 @@
 import type { Cluster, ClusterCounts, PodFacts, PodSessionView } from '../cluster.ts';
+import type { Membership } from '../membership.ts';
 import { surplusSegments, writingSegments } from '../segment/adoption-choice.ts';
 import { AdoptionPlan } from '../segment/adoption-plan.ts';
 import { SuspectTurn } from '../segment/suspect-turn.ts';
@@ -45,6 +46,7 @@ export class SegmentRing implements Cluster {
   #balanceAtMs = 0;
   #adoptSoon: NodeJS.Immediate | undefined;
   #releasing = false;
+  #isConnected = true;
   #closed = false;
   #adoptions = 0;
   #sessionLosses = 0;
@@ -72,7 +74,7 @@ export class SegmentRing implements Cluster {
     let live = 0;
     for (const { owner } of this.#segments.values()) {
       if (owner.isOwned) owned++;
-      if (owner.takesMail) live++;
+      if (owner.takesMail && this.#isConnected) live++;
     }
     return {
       owned,
@@ -80,6 +82,15 @@ export class SegmentRing implements Cluster {
       adoptions: this.#adoptions,
       sessionLosses: this.#sessionLosses,
       held: this.#held,
+    };
+  }
+
+  membership(): Membership {
+    return {
+      session: this.session,
+      segments: this.counts.owned,
+      renewalAgeMs: Math.round(this.#session.renewalAgeMs),
+      living: this.living().map(({ session }) => session),
     };
   }
 
@@ -153,18 +164,19 @@ export class SegmentRing implements Cluster {
 
   /** The connection broke. */
   interrupted(): void {
+    this.#isConnected = false;
     this.#session.interrupted();
   }
 
   reconnected(): void {
+    this.#isConnected = true;
     for (const segment of [...this.#segments.values()]) segment.handle({ kind: 'reconnected' });
     this.#session.interrupted();
     this.#session.tick();
   }
 
-  tick(isConnected: boolean): void {
-    if (this.#checkSession() === 'over') return;
-    if (!isConnected) return;
+  tick(): void {
+    if (this.#checkSession() === 'over' || !this.#isConnected) return;
     this.#session.tick();
     this.#adopt();
     if (performance.now() >= this.#balanceAtMs) this.#balance();
@@ -429,7 +441,8 @@ export class SegmentRing implements Cluster {
       this.#session.watch.living().flatMap((session) => this.#values.get(session)?.segments ?? []),
     );
     for (let segment = 0; segment < this.#context.layout.ringSegments; segment++)
-      if (!this.#segments.has(segment) && !others.has(segment) && !this.#lost.has(segment)) return others.size > 0;
+      if (!this.#segments.has(segment) && !others.has(segment) && !this.#lost.has(segment))
+        return others.size > 0;
     return true;
   }
 }

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { blast } from '@sluice/mta/blast';
+import { MAX_UNJOURNALLED_OUTCOMES } from '@sluice/mta/dispatch';
+import { Ledger, PROVIDERS, type Sink, startSink } from '@sluice/mta/sink';
+import { jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
+import { closeAfter } from '../harness/last-first.ts';
+import { type NatsServer, skipWithoutNats, startNats } from '../harness/nats-server.ts';
+import { plainPlan } from '../harness/plans.ts';
+import { readQueue } from '../harness/queue-reader.ts';
+import { onePolicy, onePool, routeTo } from '../harness/resources.ts';
+import { type SluiceProcess, startSluice } from '../harness/sluice-process.ts';
+import { until } from '../harness/until.ts';
+import { type Receipts, receipts } from '../judge/receipts.ts';
+
+const skip = await skipWithoutNats(
+  'several pods share one NATS: mail of a pod that ends is sent by the others',
+);
+
+const DOMAIN = 'far.example';
+const CONNECTIONS = 20;
+const RUN = 'c';
+
+const policy = onePolicy({
+  retry: { delays: ['1s'], expireAfter: '1h' },
+  limits: [{ name: 'source-site', per: ['Source', 'Site'], connections: CONNECTIONS }],
+});
+
+interface TestCluster {
+  readonly nats: NatsServer;
+  readonly ledger: Ledger;
+  /** A host that answers the final dot after so long; its receipts are counted with those of all hosts. */
+  host(finalDotMs: number): Promise<Sink>;
+  /** A pod whose mail goes to that host. */
+  pod(host: Sink): Promise<SluiceProcess>;
+  /** Sends mail to a pod, so many a second; resolves with which messages got their 250. */
+  fill(pod: SluiceProcess, run: string, messages: number, ratePerSecond?: number): Promise<Uint8Array>;
+  judged(run: string, accepted: Uint8Array): Receipts;
+}
+
+async function startCluster(context: TestContext): Promise<TestCluster> {
+  const nats = await startNats({ users: [POD_USER] });
+  closeAfter(context, () => nats.close());
+  const ledger = new Ledger();
+  let pods = 0;
+  return {
+    nats,
+    ledger,
+    async host(finalDotMs) {
+      const behaviour = { ...PROVIDERS.plain('mx.far.example'), finalDotMs };
+      const sink = await startSink({ behaviour, address: '127.0.0.1', port: 0, ledger });
+      closeAfter(context, () => sink.close());
+      return sink;
+    },
+    async pod(host) {
+      const sluice = await startSluice({
+        spec: { routes: [routeTo(DOMAIN, host)], spool: jetStreamSpool([nats.url]) },
+        resources: { 'pool.yaml': onePool([`127.0.4.${++pods}`]), 'policy.yaml': policy },
+      });
+      closeAfter(context, () => sluice.close());
+      return sluice;
+    },
+    async fill(pod, run, messages, ratePerSecond) {
+      const accepted = new Uint8Array(messages);
+      await blast({
+        target: pod.smtp,
+        sessions: 20,
+        ...(ratePerSecond !== undefined && { ratePerSecond }),
+        plan: plainPlan(run, messages, [DOMAIN]),
+        onAnswer: (message, answer) => {
+          if (answer.code === 250) accepted[message.firstRecipient] = 1;
+        },
+      });
+      return accepted;
+    },
+    judged: (run, accepted) => receipts(run, accepted, ledger.runs.get(run) ?? new Uint8Array(), new Set()),
+  };
+}
+
+/** Waits until everything that was accepted has arrived; returns how long it took, milliseconds. */
+async function allArrived(
+  { judged }: TestCluster,
+  accepted: ReadonlyMap<string, Uint8Array>,
+  timeoutMs: number,
+): Promise<number> {
+  const startMs = performance.now();
+  await until(
+    'everything that was accepted has arrived',
+    () => [...accepted].reduce((open, [run, got]) => open + judged(run, got).open, 0),
+    (open) => open === 0,
+    timeoutMs,
+  );
+  return performance.now() - startMs;
+}
+
+function queued(pod: SluiceProcess): Promise<number> {
+  return readQueue(pod.admin).then(({ entries }) => entries);
+}
+
+test('the mail of a pod that is killed is sent by another one within 30 seconds', {
+  skip,
+  timeout: 90_000,
+}, async (context) => {
+  const cluster = await startCluster(context);
+  const victim = await cluster.pod(await cluster.host(5_000));
+  const heir = await cluster.pod(await cluster.host(0));
+  const got = await cluster.fill(victim, RUN, 3_000);
+  const other = await cluster.fill(heir, 'd', 200);
+  await allArrived(cluster, new Map([['d', other]]), 10_000);
+  assert.ok((await queued(victim)) > 2_500, 'it had something to lose');
+  await victim.kill('SIGKILL');
+  const tookMs = await allArrived(cluster, new Map([[RUN, got]]), 30_000);
+  const { accepted, duplicates } = cluster.judged(RUN, got);
+  assert.ok(duplicates <= MAX_UNJOURNALLED_OUTCOMES + CONNECTIONS, `${duplicates} duplicates`);
+  context.diagnostic(
+    `${accepted} messages, all sent ${Math.round(tookMs)} ms after the kill, ${duplicates} twice`,
+  );
+});
+
+test('after SIGTERM others send the mail of a pod within 2 seconds, and what waits for its final dot is not sent twice', {
+  skip,
+  timeout: 90_000,
+}, async (context) => {
+  const cluster = await startCluster(context);
+  const leaver = await cluster.pod(await cluster.host(20_000));
+  const heir = await cluster.pod(await cluster.host(0));
+  const got = await cluster.fill(leaver, RUN, 2_000);
+  await until(
+    'transactions are open',
+    () => readQueue(leaver.admin),
+    ({ lanes }) => (lanes[0]?.inFlight ?? 0) >= CONNECTIONS,
+    5_000,
+  );
+  const before = cluster.ledger.totals.delivered;
+  const startMs = performance.now();
+  const ended = leaver.kill('SIGTERM');
+  await until(
+    'others send its mail',
+    () => cluster.ledger.totals.delivered,
+    (count) => count > before,
+    10_000,
+  );
+  const firstMs = performance.now() - startMs;
+  await allArrived(cluster, new Map([[RUN, got]]), 40_000);
+  assert.equal(await ended, 0);
+  await until(
+    'nothing is queued',
+    () => queued(heir),
+    (entries) => entries === 0,
+    10_000,
+  );
+  assert.equal(cluster.judged(RUN, got).duplicates, 0);
+  assert.ok(firstMs <= 2_000, `the first message went out after ${Math.round(firstMs)} ms`);
+  context.diagnostic(`first message ${Math.round(firstMs)} ms after SIGTERM`);
+});
+
+test('pods go from three to one and back to three under load: nothing is stranded', {
+  skip,
+  timeout: 120_000,
+}, async (context) => {
+  const cluster = await startCluster(context);
+  const slow = await cluster.host(40);
+  const first = await cluster.pod(slow);
+  const [second, third] = await Promise.all([cluster.pod(slow), cluster.pod(slow)]);
+  // One after the other: a run's answers come to one array.
+  const runs = new Map<string, Uint8Array>();
+  const load = async (run: string, pod: SluiceProcess, messages: number): Promise<void> => {
+    runs.set(run, await cluster.fill(pod, run, messages, 400));
+  };
+  await Promise.all([load('a1', first, 600), load('b1', second, 600), load('c1', third, 600)]);
+  const alone = load('a2', first, 2_000);
+  await second.kill('SIGTERM');
+  await third.kill('SIGTERM');
+  const again = await Promise.all([cluster.pod(slow), cluster.pod(slow)]);
+  await alone;
+  await Promise.all(again.map((pod, index) => load(`d${index}`, pod, 200)));
+  await allArrived(cluster, runs, 60_000);
+  let accepted = 0;
+  for (const [run, got] of runs) {
+    const judged = cluster.judged(run, got);
+    accepted += judged.accepted;
+    assert.equal(judged.duplicates, 0, run);
+  }
+  assert.equal(accepted, 1_800 + 2_000 + 400);
+});
+
+test('a pod that is stopped for longer than its session gives up its mail when it goes on: nothing is lost, little is sent twice', {
+  skip,
+  timeout: 120_000,
+}, async (context) => {
+  const cluster = await startCluster(context);
+  const victim = await cluster.pod(await cluster.host(3_000));
+  const heir = await cluster.pod(await cluster.host(0));
+  const got = await cluster.fill(victim, RUN, 2_000);
+  assert.ok((await queued(victim)) > 1_500, 'it had something to lose');
+  process.kill(victim.pid, 'SIGSTOP');
+  const runs = new Map([[RUN, got]]);
+  try {
+    const others = await cluster.fill(heir, 'o', 300, 100);
+    runs.set('o', others);
+    // The heir has everything but what is on its way in the sockets of the stopped one.
+    await until(
+      'another pod sends its mail',
+      () => cluster.judged(RUN, got).open,
+      (open) => open <= CONNECTIONS,
+      40_000,
+    );
+  } finally {
+    process.kill(victim.pid, 'SIGCONT');
+  }
+  await allArrived(cluster, runs, 30_000);
+  const { duplicates } = cluster.judged(RUN, got);
+  assert.ok(duplicates <= MAX_UNJOURNALLED_OUTCOMES + CONNECTIONS, `${duplicates} duplicates`);
+  await until(
+    'it has nothing queued',
+    () => queued(victim),
+    (entries) => entries === 0,
+    10_000,
+  );
+  // It takes part again, with a new session.
+  await until(
+    'it is ready',
+    async () => (await fetch(`${victim.admin}/readyz`)).status,
+    (status) => status === 200,
+    30_000,
+  );
+  runs.set('v', await cluster.fill(victim, 'v', 20));
+  await allArrived(cluster, runs, 90_000);
+  context.diagnostic(`${duplicates} duplicates`);
+});
+
+test('NATS is gone for a moment while two pods work: both go on with what they had', {
+  skip,
+  timeout: 120_000,
+}, async (context) => {
+  const cluster = await startCluster(context);
+  const slow = await cluster.host(100);
+  const pods = [await cluster.pod(slow), await cluster.pod(slow)];
+  const runs = new Map<string, Uint8Array>();
+  for (const [index, pod] of pods.entries())
+    runs.set(`x${index}`, await cluster.fill(pod, `x${index}`, 1_000));
+  await cluster.nats.kill('SIGKILL');
+  for (const pod of pods)
+    assert.equal((await fetch(`${pod.admin}/livez`)).status, 200, 'a pod is not restarted because of NATS');
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await cluster.nats.start();
+  for (const pod of pods)
+    await until(
+      'it is ready',
+      async () => (await fetch(`${pod.admin}/readyz`)).status,
+      (status) => status === 200,
+      20_000,
+    );
+  for (const [index, pod] of pods.entries()) runs.set(`y${index}`, await cluster.fill(pod, `y${index}`, 200));
+  await allArrived(cluster, runs, 40_000);
+  let accepted = 0;
+  for (const [run, got] of runs) {
+    const judged = cluster.judged(run, got);
+    accepted += judged.accepted;
+    assert.equal(judged.duplicates, 0, run);
+  }
+  assert.equal(accepted, 2_400);
+});
