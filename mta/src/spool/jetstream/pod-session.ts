@@ -10,6 +10,7 @@ import type { PodFacts } from '../cluster.ts';
 import { newMessageId } from '../message-id.ts';
 import {
   type Clocks,
+  DESTROY_SOCKETS_AFTER_MS,
   OwnSession,
   RENEW_EVERY_MS,
   RENEW_WHILE_SUSPECTING_MS,
@@ -75,6 +76,11 @@ export class PodSession {
 
   get standing(): 'valid' | 'paused' | 'over' {
     return this.#own.standing(clocks());
+  }
+
+  /** Since the last renewal that was acknowledged was sent. */
+  get renewalAgeMs(): number {
+    return performance.now() - this.#own.overAtMs + DESTROY_SOCKETS_AFTER_MS;
   }
 
   /** It knows who else lives. */
