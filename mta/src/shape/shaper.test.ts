@@ -423,3 +423,23 @@ describe('random schedules', () => {
     );
   });
 });
+
+test('a timer that rings to the very fraction of a millisecond does not stop the pod for ever: today is so many milliseconds that doubles round', () => {
+  const keys = keysOf(limit('site', { messageRate: perSecond(499), burst: 1 }));
+  const log: string[] = [];
+  let nowMs = 1_795_000_000_000.123;
+  const shaper = createShaper();
+  for (let round = 0; round < 2_000; round++) {
+    const who = waiter(`${round}`, log);
+    const taken = shaper.takeTransaction(keys, ONE, who, nowMs);
+    if (!taken.granted) {
+      nowMs = shaper.nextWakeAtMs() ?? nowMs;
+      shaper.advance(nowMs);
+      nowMs = shaper.nextWakeAtMs() ?? nowMs;
+      shaper.advance(nowMs);
+      shaper.cancel(who);
+    }
+    nowMs += 0.37;
+  }
+  assert.ok(log.length > 100);
+});

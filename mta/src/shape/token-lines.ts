@@ -9,6 +9,12 @@ import { goesBefore } from './turn-order.ts';
 /** A pod that holds a part of a rate and wants more says so no more often than this. */
 export const DEMAND_EVERY_MS = 100;
 
+/**
+ * A line that was just looked at is not looked at again before this, milliseconds. A wall clock in doubles tells no times apart that are
+ * closer than 0.0002 ms: what is missing may come sooner than that, and the line would be due for ever.
+ */
+const LEAST_WAIT_MS = 0.01;
+
 /** Who waits for tokens in this pod, and in which order they get them. */
 export class TokenLines {
   readonly #port: AllocationPort;
@@ -104,6 +110,9 @@ export class TokenLines {
       this.#due.delete(rate);
       rate.serveAtMs = Number.POSITIVE_INFINITY;
       this.#serve(rate, nowMs);
+      if (rate.serveAtMs > nowMs) continue;
+      rate.serveAtMs = nowMs + LEAST_WAIT_MS;
+      this.#due.push(rate);
     }
   }
 
