@@ -1,6 +1,6 @@
 /**
- * The whole test suite, phase by phase, each with its time: `npm test`. Unit tests run side by side, end-to-end tests one
- * after the other, because they measure.
+ * The whole test suite, phase by phase, each with its time: `npm test`. Unit tests and end-to-end cases run side by side, as
+ * they mostly wait; those that measure run one after the other. `npm run test:long` runs what takes minutes each.
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -23,11 +23,15 @@ const phases: readonly Phase[] = [
     ),
     concurrency: 2,
   },
-  { name: 'end to end', files: find('e2e/src/cases/*.test.ts'), concurrency: 1 },
+  { name: 'end to end', files: find('e2e/src/cases/*.test.ts'), concurrency: 2 },
+  { name: 'end to end, timed', files: find('e2e/src/timed/*.test.ts'), concurrency: 1 },
+];
+const longPhases: readonly Phase[] = [
+  { name: 'long', files: find('e2e/src/long/*.test.ts'), concurrency: 1 },
 ];
 
 let failed = false;
-for (const phase of phases) {
+for (const phase of process.argv.includes('--long') ? longPhases : phases) {
   const startMs = performance.now();
   process.stdout.write(`\n=== ${phase.name}: ${phase.files.length} files\n`);
   const code = await run([
