@@ -58,6 +58,21 @@ test('a domain is the same domain in capitals and with its final dot', () => {
   assert.equal(effectivePolicy(config, 'a', 'other.example', ['A.MX.example.']).group, 'd');
 });
 
+test('a layer that asks about what the counter does not tell apart changes nothing, in either direction', () => {
+  const definition = '{default: {limits: [{name: c, per: [Site], connections: 5}]}}';
+  for (const connections of [1, 50]) {
+    const refining = `{targetRefs: [{group: sluice.email, kind: EgressPool, name: a}], default: {limits: [{name: c, when: {sourceSelector: {matchLabels: {age: cold}}}, connections: ${connections}}]}}`;
+    const config = configOf(
+      pool('a', '{name: s, address: 192.0.2.1, ehlo: a.example}') +
+        policy('p', definition) +
+        policy('q', refining),
+    );
+    const [limit] = effectivePolicy(config, 'a', 'example.com', []).limits;
+    assert.deepEqual(limit?.bounds, { connections: 5 });
+    assert.equal(limit?.when, undefined);
+  }
+});
+
 test('twenty thousand domains of the long tail share one policy object: memory and interned keys stay small', () => {
   const config = configOf(policy('p', '{default: {limits: [{name: site, per: [Site], connections: 1}]}}'));
   const first = effectivePolicy(config, 'a', 'd0.example', ['mx0.example']);

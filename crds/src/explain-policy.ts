@@ -5,6 +5,7 @@ import { longestSuffix, normalDomain, suffixesOf } from './domain-name.ts';
 import { effectivePolicy } from './effective.ts';
 import type { EffectiveLimit, EffectivePolicy, EffectiveReaction } from './effective-policy.ts';
 import type { EgressConfig, Layer, LayerLimit, LayerReaction } from './egress-config.ts';
+import { refines } from './merge.ts';
 import { byText } from './order.ts';
 import type { ClaimKind, Destination, PolicyView } from './policy-view.ts';
 
@@ -187,7 +188,14 @@ function limitParts(layers: readonly StatedLayer[]): ReadonlyMap<string, readonl
 function explainLimit(effective: EffectiveLimit, parts: readonly StatedLimit[]): ExplainedLimit {
   const fields = new Map<string, ExplainedField>();
   state(fields, 'scope', 'Cluster', BUILT_IN);
-  for (const { limit, from } of parts) {
+  const binding: StatedLimit[] = [];
+  let per: StatedLimit['limit']['per'];
+  for (const part of parts) {
+    if (!refines(per, part.limit)) continue;
+    binding.push(part);
+    per = part.limit.per ?? per;
+  }
+  for (const { limit, from } of binding) {
     state(fields, 'per', limit.per, from);
     state(fields, 'scope', limit.scope, from);
     state(fields, 'when', limit.when, from);
@@ -198,11 +206,15 @@ function explainLimit(effective: EffectiveLimit, parts: readonly StatedLimit[]):
     }
     state(fields, 'overrides', limit.overrides, from);
   }
-  const last = parts.findLast(({ limit }) => limit.overrides !== undefined);
+  const last = binding.findLast(({ limit }) => limit.overrides !== undefined);
   const stated = last?.limit.overrides;
   return {
     limit: effective,
-    fields: [...fields.values()],
+    // A member of `when` that the `per` in force does not name is not in force either.
+    fields: [...fields.values()].filter(({ field }) => {
+      const [top, member = ''] = field.split('.');
+      return top !== 'when' || Object.hasOwn(effective.when ?? {}, member);
+    }),
     ...(last === undefined || stated === undefined ? {} : { overrides: { stated, from: last.from } }),
   };
 }

@@ -5,6 +5,7 @@ import type {
   EffectivePolicy,
   EffectiveReaction,
   EffectiveSession,
+  LimitField,
   When,
 } from './effective-policy.ts';
 import type { Layer, LayerBounds, LayerLimit, LayerReaction } from './egress-config.ts';
@@ -74,7 +75,29 @@ function mergeSession(lower: EffectiveSession, upper: NonNullable<Layer['session
   };
 }
 
+/**
+ * Whether a layer takes part in a limit: not if it asks about what the `per` that it refines does not name. The counter could not
+ * tell its mail apart, and its bounds were not meant for everything else.
+ */
+export function refines(per: readonly LimitField[] | undefined, upper: LayerLimit): boolean {
+  return per === undefined || upper.per !== undefined || asksWithin(upper.when ?? {}, per);
+}
+
+function asksWithin(when: When, per: readonly LimitField[]): boolean {
+  return whenFields(when).every(({ field }) => per.includes(field));
+}
+
+/** A layer may have narrowed `per` under the `when` of a wider one: the limit is then about everything that its counter keeps. */
+function askedWithin(when: When | undefined, per: readonly LimitField[]): When | undefined {
+  if (when === undefined || asksWithin(when, per)) return when;
+  const left: When = Object.fromEntries(
+    Object.entries(when).filter(([member]) => asksWithin({ [member]: [] }, per)),
+  );
+  return Object.keys(left).length === 0 ? undefined : left;
+}
+
 function mergeLimit(lower: LayerLimit, upper: LayerLimit): LayerLimit {
+  if (!refines(lower.per, upper)) return lower;
   const when = mergeWhen(lower.when, upper.when);
   return {
     ...lower,
@@ -95,13 +118,12 @@ function mergeWhen(lower: When | undefined, upper: When | undefined): When | und
 }
 
 function effectiveLimit(limit: LayerLimit): EffectiveLimit | undefined {
-  const { name, state, per, scope, when, overrides } = limit;
+  const { name, state, per, scope, overrides } = limit;
   if (state === 'Disabled' || per === undefined) return undefined;
+  const when = askedWithin(limit.when, per);
   const bounds = boundsThatBind(limit.bounds);
   // A layer may have narrowed `per` under the overrides of a wider one: what the counter cannot tell apart must not bind it.
-  const told = overrides?.filter((override) =>
-    whenFields(override.when).every(({ field }) => per.includes(field)),
-  );
+  const told = overrides?.filter((override) => asksWithin(override.when, per));
   const resolved = (told ?? []).map((override) => ({
     name: override.name,
     when: override.when,

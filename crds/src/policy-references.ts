@@ -89,7 +89,7 @@ function lostLimits(policy: PolicyConfig, views: readonly PolicyView[]): readonl
       }
       return askedOutside(limit, known).map((member) => ({
         reason: 'LimitNotFound',
-        sentence: `Limit "${limit.name}" asks for ${member}, which the per of the limit that it refines does not name.`,
+        sentence: `Limit "${limit.name}" asks for ${member}, which the per of the limit that it refines does not name, so it takes no part.`,
       }));
     });
 }
