@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { type EgressWay, SluiceError, type SourceConfig } from '@sluice/crds';
+import { testKey } from '../../testdata/tls/test-key.ts';
 import { createDial } from './dial.ts';
 import { TargetFailure } from './hop-failure.ts';
-import { PROXY_CERTIFICATE } from './proxy-certificate.fixture.ts';
 import type { ProxyDialOptions } from './proxy-dial.ts';
 import { type ProxyScript, type ProxySide, ScriptedProxy } from './scripted-proxy.fixture.ts';
 
@@ -19,7 +19,7 @@ type SocksSpec = Extract<EgressWay, { type: 'SOCKS5' }>['socks5'];
 
 const OPTIONS: ProxyDialOptions = {
   credentials: new Map([['egress', { username: 'mta', password: 'secret' }]]),
-  proxyCa: PROXY_CERTIFICATE.cert,
+  proxyCa: testKey('proxy').cert,
   lookUp: () => Promise.reject(new Error('no such name')),
   random: () => 0,
   nowMs: () => performance.now(),

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { testKey } from '../../testdata/tls/test-key.ts';
 import { OctetReader } from './octet-reader.ts';
-import { PROXY_CERTIFICATE } from './proxy-certificate.fixture.ts';
 
 /** One connection that a script plays the proxy on. */
 export interface ProxySide {
@@ -57,7 +57,7 @@ export class ScriptedProxy {
         () => socket.destroy(),
       );
     };
-    const server = tls ? createTlsServer(PROXY_CERTIFICATE, serve) : createServer(serve);
+    const server = tls ? createTlsServer(testKey('proxy'), serve) : createServer(serve);
     server.on('tlsClientError', () => {});
     const proxy = new ScriptedProxy(server);
     server.listen(port, host);

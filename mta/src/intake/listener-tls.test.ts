@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { CERTIFICATE, RENEWED_CERTIFICATE } from './certificate-fixture.ts';
+import { testKey } from '../../testdata/tls/test-key.ts';
 import { ENVELOPE, FIELDS, type Intake, startIntake } from './raw-client-fixture.ts';
 
+const CERTIFICATE = testKey('listener');
+const RENEWED_CERTIFICATE = testKey('renewed');
 const START_TLS = { ...CERTIFICATE, mode: 'StartTls' as const };
 const IMPLICIT = { ...CERTIFICATE, mode: 'Implicit' as const };
 

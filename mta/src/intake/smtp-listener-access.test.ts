@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { CERTIFICATE, RENEWED_CERTIFICATE } from './certificate-fixture.ts';
+import { testKey } from '../../testdata/tls/test-key.ts';
 import type { AuthUser } from './listener-options.ts';
 import { passwordCheck } from './password-check.ts';
 import { ENVELOPE, FIELDS, RawClient, startIntake } from './raw-client-fixture.ts';
 
+const CERTIFICATE = testKey('listener');
+const RENEWED_CERTIFICATE = testKey('renewed');
 const MESSAGE = `${FIELDS}\r\nhello\r\n.\r\n`;
 const TLS = { ...CERTIFICATE, mode: 'StartTls' as const };
 const base64 = (text: string): string => Buffer.from(text).toString('base64');

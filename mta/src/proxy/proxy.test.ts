@@ -8,13 +8,15 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import type { EgressWay, SourceConfig } from '@sluice/crds';
+import { testKey } from '../../testdata/tls/test-key.ts';
 import { type Logger, parseNetwork } from '../config/mod.ts';
 import { createDial } from '../egress/mod.ts';
-import { OLD_CERTIFICATE, RENEWED_CERTIFICATE } from './certificates.fixture.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { type ProxyServer, startProxy } from './proxy-server.ts';
 
 const TIMEOUT_MS = 5_000;
+const OLD_CERTIFICATE = testKey('proxy');
+const RENEWED_CERTIFICATE = testKey('renewed');
 const never = new AbortController().signal;
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
