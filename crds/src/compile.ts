@@ -77,8 +77,8 @@ function statusesOf(forms: readonly ResourceForm[], config: EgressConfig): reado
   }));
 }
 
-/** What tells a form from another; labels and annotations do not. */
-function formHash(form: Resource): string {
+/** What tells a form from another (SHA-256, hex); labels and annotations do not. As `formHash` of a status. */
+export function formHash(form: Resource): string {
   const known = formHashes.get(form);
   if (known !== undefined) return known;
   const { kind, metadata, spec } = form;

@@ -1,6 +1,6 @@
 /** The language of the system: resources, compile, and the configuration that the MTA runs. */
 export { canonicalJson, contentHash } from './canonical-json.ts';
-export { type Compiled, type CompileOptions, compile } from './compile.ts';
+export { type Compiled, type CompileOptions, compile, formHash } from './compile.ts';
 export type { Condition, ConditionReason, ResourceStatus } from './condition.ts';
 export { conditionsPage } from './conditions-page.ts';
 export { newestSet, type WholeSet } from './config-set.ts';
@@ -22,6 +22,16 @@ export type * from './egress-config.ts';
 export { parseEgressConfig } from './egress-config-schema.ts';
 export { type EgressPool, egressPoolSchema } from './egress-pool.ts';
 export { EGRESS_POOL_PAGE } from './egress-pool-page.ts';
+export {
+  type EgressReport,
+  MAX_REPORTED,
+  NOTHING_TO_REPORT,
+  parseEgressReport,
+  reportText,
+  type Suspension,
+  type UnreachableSource,
+  wayOutText,
+} from './egress-report.ts';
 export { ERRORS, type ErrorCode, errorText, type Place, SluiceError } from './errors.ts';
 export { errorsPage } from './errors-page.ts';
 export { type BoundsExplanation, type ExplainedBound, explainBounds } from './explain-bounds.ts';
@@ -43,6 +53,7 @@ export { LIMIT_FIELDS } from './limit.ts';
 export { boundsFor } from './limit-bounds.ts';
 export { limitKeyId } from './limit-key.ts';
 export { nearestName } from './nearest-name.ts';
+export { type PodFacts, podFactsSchema } from './pod-facts.ts';
 export { type PoolFacts, selectMatch, selectPool } from './pool-selection.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export { PROVIDER_LIBRARY } from './provider-library.ts';

@@ -29,12 +29,13 @@ import {
   monotonicWallClock,
   type ReportOptions,
 } from '../dispatch/mod.ts';
-import { createDial, proxyAddresses } from '../egress/mod.ts';
+import { createDial, proxyAddresses, WayHealth, watchedDial } from '../egress/mod.ts';
 import { type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
 import { openFileDirectiveStore } from '../react/mod.ts';
 import { createMetrics } from '../report/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
+import { reportEgress } from './egress-report.ts';
 import { type FollowedListener, followListenerFiles } from './listener-files.ts';
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
@@ -87,10 +88,9 @@ export async function startPod(
     settings,
     ...(lastGoodFile !== undefined && { lastGoodFile }),
     logger,
-    onChange: ({ config, hash }: ResourceState) => {
-      dispatcher.reconfigure(config);
-      cluster?.tell({ configHash: hash });
-    },
+    onChange: ({ config }: ResourceState) => dispatcher.reconfigure(config),
+    onNews: ({ hash, generation }: ResourceState) =>
+      cluster?.tell({ configHash: hash, ...(generation !== undefined && { generation }) }),
   };
   const resources =
     settings.configMaps === undefined
@@ -122,13 +122,18 @@ export async function startPod(
   });
   const credentials = new Map(settings.credentials);
   const followedCredentials = followCredentials(credentials, secrets, logger);
-  const dial = createDial({
-    credentials,
-    ...(settings.proxyCa === undefined ? {} : { proxyCa: settings.proxyCa }),
-    lookUp: proxyAddresses(router),
-    random: Math.random,
-    nowMs: () => performance.now(),
-  });
+  const ways = new WayHealth();
+  const dial = watchedDial(
+    createDial({
+      credentials,
+      ...(settings.proxyCa === undefined ? {} : { proxyCa: settings.proxyCa }),
+      lookUp: proxyAddresses(router),
+      random: Math.random,
+      nowMs: () => performance.now(),
+    }),
+    ways,
+    () => monotonicWallClock.nowMs(),
+  );
   const signing = createSigning(settings.dkim, metrics, logger);
   const directives = await openFileDirectiveStore({
     ...(lastGoodFile !== undefined && { path: join(dirname(lastGoodFile), DIRECTIVES_FILE) }),
@@ -272,7 +277,24 @@ export async function startPod(
       logger,
     });
     closeLast.push(() => admin.close());
-    cluster?.tell({ configHash: resources.state.hash, version, state: 'ready' });
+    const { hash, generation } = resources.state;
+    cluster?.tell({
+      configHash: hash,
+      ...(generation !== undefined && { generation }),
+      version,
+      state: 'ready',
+    });
+    if (cluster !== undefined) {
+      const nowMs = () => monotonicWallClock.nowMs();
+      closeFirst.push(
+        reportEgress({
+          health: ways,
+          directives: () => directives.set,
+          nowMs,
+          say: (bytes) => cluster.report(bytes),
+        }),
+      );
+    }
     logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
 
     return { admin: admin.address, drain: () => end(settings.drainTimeoutMs) };

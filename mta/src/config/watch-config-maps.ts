@@ -123,7 +123,7 @@ class SetInForce {
 
   /** Takes the newest whole set if it is newer than the one in force; `true` = a whole set was there. */
   offer(shards: readonly ConfigShard[], from: string): boolean {
-    const { logger, onChange } = this.#options;
+    const { logger, onChange, onNews } = this.#options;
     const found = newestSet(shards);
     if ('missing' in found) {
       this.#degrade(this.#problem(found.missing));
@@ -143,6 +143,7 @@ class SetInForce {
         logger.warn({ ...warning }, 'the resources are in force, but look again');
     }
     if (isOther && this.#begun) onChange(this.#state);
+    if (isNews && this.#begun) onNews?.(this.state);
     return true;
   }
 

@@ -22,6 +22,8 @@ export interface WatchOptions {
   readonly logger: Logger;
   /** Another configuration is in force now. Not called for the first one. */
   readonly onChange: (state: ResourceState) => void;
+  /** As `onChange`, after it; and when the same configuration has another generation. Absent = nobody wants to know. */
+  readonly onNews?: (state: ResourceState) => void;
   /** Where the files are kept that were last in order, for a start while one of them is broken; absent = nowhere. */
   readonly lastGoodFile?: string;
   /** Wall clock; another one in tests. */
@@ -62,7 +64,10 @@ export async function watchResources(options: WatchOptions): Promise<ResourceWat
       warnings: [...set.warnings, ...set.foreign, ...unknownNames(config, options.settings)],
     };
     tell(logger, before, state);
-    if (isNew && before !== undefined) onChange(state);
+    if (isNew && before !== undefined) {
+      onChange(state);
+      options.onNews?.(state);
+    }
   };
 
   const watch = new ResourceDirectory({

@@ -11,3 +11,4 @@ export type { SocksCredential } from './socks5-client.ts';
 export * from './socks5-message.ts';
 export { createSourceChoice, LEAD_QUANTUM_MESSAGES, type SourceChoice } from './source-choice.ts';
 export { sourceFamily } from './source-family.ts';
+export { type BrokenWay, WayHealth, watchedDial } from './way-health.ts';

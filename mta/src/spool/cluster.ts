@@ -1,14 +1,4 @@
-/** What a process tells the others of itself, beside what it owns. */
-export interface PodFacts {
-  /** Name of its machine or pod. */
-  readonly host: string;
-  /** Version of the program. */
-  readonly version: string;
-  /** Hash of the configuration in force; '' = none yet. */
-  readonly configHash: string;
-  /** `starting`: it takes no mail yet; `draining`: it ends. */
-  readonly state: 'starting' | 'ready' | 'draining';
-}
+import type { PodFacts } from '@sluice/crds';
 
 /** A session of a process that shares the store, as it said last. */
 export interface PodSessionView extends PodFacts {
@@ -41,4 +31,6 @@ export interface Cluster {
   onChange(listener: () => void): () => void;
   /** Changes what this process says of itself, within a moment. */
   tell(facts: Partial<PodFacts>): void;
+  /** Says something longer beside the session, for whoever watches; it replaces what was said before. At most a few KiB. */
+  report(bytes: Uint8Array): void;
 }

@@ -1,5 +1,5 @@
 /** The spool: where accepted mail lives until its last recipient has a final outcome. */
-export type { Cluster, ClusterCounts, PodFacts, PodSessionView } from './cluster.ts';
+export type { Cluster, ClusterCounts, PodSessionView } from './cluster.ts';
 export {
   type DeliveryStatusRequest,
   decodeXtext,

@@ -69,6 +69,11 @@ export class Layout {
     return `$KV.${this.prefix}-sessions.${session}`;
   }
 
+  /** Where a process reports beside its session. */
+  reportSubject(session: string): string {
+    return `${this.sessionSubject(session)}.egress`;
+  }
+
   /** The stream in which a segment's messages lie. */
   streamOf(segment: number, store: Store): string {
     return store === 'spool' ? this.spoolStream(segment % this.spoolStreams) : this.deferStream;

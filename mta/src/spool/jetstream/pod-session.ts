@@ -4,9 +4,10 @@ import {
   DeliverPolicy,
   type JetStreamClient,
   type JetStreamManager,
+  JsHeaders,
 } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
-import type { PodFacts } from '../cluster.ts';
+import type { PodFacts } from '@sluice/crds';
 import { newMessageId } from '../message-id.ts';
 import {
   type Clocks,
@@ -27,6 +28,10 @@ const SAY_SOON_MS = 50;
 const ECHO_TIMEOUT_MS = 6_000;
 /** Pause before a watch that could not be begun is begun again. */
 const WATCH_AGAIN_MS = 500;
+/** What is reported beside the session is said again so often: the server forgets what is old, and a bucket in memory may be gone. */
+const REPORT_AGAIN_MS = 300_000;
+/** A report that was not stored is said again after so long. */
+const REPORT_RETRY_MS = 5_000;
 
 export interface PodSessionOptions {
   readonly client: JetStreamClient;
@@ -67,6 +72,8 @@ export class PodSession {
   #messages: ConsumerMessages | undefined;
   #beginning = false;
   #watchAgainAtMs = 0;
+  #report: Uint8Array | undefined;
+  #reportAtMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
   constructor(options: PodSessionOptions) {
@@ -96,6 +103,13 @@ export class PodSession {
     if (this.#messages === undefined && !this.#beginning && nowMs >= this.#watchAgainAtMs)
       void this.#beginWatch();
     if (nowMs >= this.#renewAtMs) this.#renew(false);
+    if (nowMs >= this.#reportAtMs) this.#sayReport(nowMs);
+  }
+
+  /** Said beside the session at the next tick, and from time to time. */
+  report(bytes: Uint8Array): void {
+    this.#report = bytes;
+    this.#reportAtMs = 0;
   }
 
   /** The connection broke, or the watch gives nothing: it is begun anew. */
@@ -147,6 +161,20 @@ export class PodSession {
       }
       this.#own.renewed(sentAt, clocks());
       if (this.#sent.has(renewals)) this.#unechoedAtMs = Math.min(this.#unechoedAtMs, performance.now());
+    });
+  }
+
+  #sayReport(nowMs: number): void {
+    const { publisher, layout } = this.#options;
+    const report = this.#report;
+    if (report === undefined) return;
+    this.#reportAtMs = nowMs + REPORT_AGAIN_MS;
+    // Only the last one matters: without it the bucket would keep as many as it keeps of sessions.
+    const rollup = headers();
+    rollup.set(JsHeaders.RollupHdr, JsHeaders.RollupValueSubject);
+    publisher.publish(layout.reportSubject(this.id), [report], rollup, ({ kind }) => {
+      if (kind !== 'stored')
+        this.#reportAtMs = Math.min(this.#reportAtMs, performance.now() + REPORT_RETRY_MS);
     });
   }
 

@@ -1,4 +1,5 @@
-import type { Cluster, ClusterCounts, PodFacts, PodSessionView } from '../cluster.ts';
+import type { PodFacts } from '@sluice/crds';
+import type { Cluster, ClusterCounts, PodSessionView } from '../cluster.ts';
 import type { Membership } from '../membership.ts';
 import { surplusSegments, writingSegments } from '../segment/adoption-choice.ts';
 import { AdoptionPlan } from '../segment/adoption-plan.ts';
@@ -36,6 +37,7 @@ export class SegmentRing implements Cluster {
   /** Segments that this process lost to another one; kept only for processes that take it that they are alone. */
   readonly #lost = new Set<number>();
   #facts: PodFacts;
+  #report: Uint8Array | undefined;
   #listener: SpoolListener | undefined;
   #session: PodSession;
   #plan: AdoptionPlan;
@@ -108,6 +110,11 @@ export class SegmentRing implements Cluster {
   tell(facts: Partial<PodFacts>): void {
     this.#facts = { ...this.#facts, ...facts };
     this.#session.saySoon();
+  }
+
+  report(bytes: Uint8Array): void {
+    this.#report = bytes;
+    this.#session.report(bytes);
   }
 
   /** Begins to adopt; resolves when what is to be had now is there. */
@@ -419,6 +426,7 @@ export class SegmentRing implements Cluster {
     void before.end();
     this.#values.clear();
     this.#session = this.#newSession();
+    if (this.#report !== undefined) this.#session.report(this.#report);
     this.#plan = this.#newPlan();
     this.#life = this.#newLife();
     this.#session.watch.ended(before.id);

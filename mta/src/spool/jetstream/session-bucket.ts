@@ -6,6 +6,7 @@ import {
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream';
+import { podFactsSchema } from '@sluice/crds';
 import { z } from 'zod';
 import type { PodSessionView } from '../cluster.ts';
 import { SEGMENTS } from '../segment/place.ts';
@@ -22,15 +23,11 @@ export interface SessionValue extends PodSessionView {
   readonly ended: boolean;
 }
 
-const sessionValue = z.object({
+const sessionValue = podFactsSchema.extend({
   session: z.string().length(26),
   renewals: z.int().min(0),
   ended: z.boolean(),
   segments: z.string(),
-  host: z.string(),
-  version: z.string(),
-  configHash: z.string(),
-  state: z.enum(['starting', 'ready', 'draining']),
 });
 
 /** As JSON; the segments as a bit map, base64. */
