@@ -54,7 +54,7 @@ export class CarriedUnit implements Waiter {
     const id = `${source.name}\n${mxHost}`;
     const known = this.#keys.get(id);
     if (known !== undefined) return known;
-    const keys = this.#resolve(this.facts(source, mxHost));
+    const keys = keysFor(this.generation, this.destination, this.facts(source, mxHost));
     this.#keys.set(id, keys);
     return keys;
   }
@@ -93,15 +93,20 @@ export class CarriedUnit implements Waiter {
   barredFrom(source: SourceConfig): boolean {
     return this.refusedFor.has(source.name) || this.suspends(source);
   }
-  #resolve(facts: Facts): AttemptKeys {
-    const { config, number, directives } = this.generation;
-    const own = attemptKeys(this.destination.policy.limits, facts, number, directives);
-    if (facts.mxHost === '') return own;
-    // Without a domain nothing but the host's name decides.
-    const { group, limits } = effectivePolicy(config, facts.pool, '', [facts.mxHost]);
-    if (group === '' || group === facts.group) return own;
-    // Seen from that Group the host is a site of its own.
-    const ofHost = { ...facts, group, site: facts.mxHost };
-    return withHostLimits(own, attemptKeys(limits, ofHost, number, directives));
-  }
+}
+
+/** The limits of mail with these facts, those of a host of another Group included. */
+export function keysFor(
+  { config, number, directives }: Generation,
+  { policy }: Destination,
+  facts: Facts,
+): AttemptKeys {
+  const own = attemptKeys(policy.limits, facts, number, directives);
+  if (facts.mxHost === '') return own;
+  // Without a domain nothing but the host's name decides.
+  const { group, limits } = effectivePolicy(config, facts.pool, '', [facts.mxHost]);
+  if (group === '' || group === facts.group) return own;
+  // Seen from that Group the host is a site of its own.
+  const ofHost = { ...facts, group, site: facts.mxHost };
+  return withHostLimits(own, attemptKeys(limits, ofHost, number, directives));
 }

@@ -29,6 +29,7 @@ import { type LaneView, laneView, replyLine } from './lane-view.ts';
 import { Lanes } from './lanes.ts';
 import { LastReplies } from './last-replies.ts';
 import { unitFacts, unitOrder } from './mail-order.ts';
+import { type MailQuestion, type MailView, mailView } from './mail-view.ts';
 import { OutcomeJournal } from './outcome-journal.ts';
 import { PartialGroups } from './partial-groups.ts';
 import type { TenantLabels } from './pool-choice.ts';
@@ -361,6 +362,22 @@ export class Dispatcher {
   /** What is queued, added up by lane, tenant or domain. Visits every entry: a million take about 50 ms. */
   listing(by: ListingKey, filter: ListingFilter): readonly ListingRow[] {
     return queueListing(this.#listedUnits(), by, filter);
+  }
+
+  /**
+   * What stands between mail of one kind and its host. A route that is not known is looked up, for at most `withinMs`.
+   */
+  async mailView(question: MailQuestion, withinMs: number): Promise<MailView> {
+    const { domain, sender, tenant = '', class: mailClass = '' } = question;
+    const name = this.#generation.poolChoice.poolFor({ tenant, class: mailClass, sender }, domain);
+    if (this.#router.peek(domain) === undefined) {
+      const look = this.#router.resolve(domain).catch(() => {});
+      await Promise.race([look, new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
+    }
+    const { pools, destinations } = this.#generation;
+    const pool = pools.get(name);
+    const found = pool === undefined ? undefined : destinations.peek(pool.name, domain);
+    return mailView(this.#context, (id) => this.#lanes.find(id), pool, question, found);
   }
 
   *#listedUnits(): Generator<ListedUnit> {

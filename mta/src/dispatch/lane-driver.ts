@@ -60,6 +60,7 @@ export class LaneDriver {
     this.#site = new SitePause(clock, pump);
     this.#sources = new LaneSources(pool, {
       shaper,
+      nowMs: () => clock.nowMs(),
       oldestSinceMs: () => queue.oldestReadyAcceptedAtMs(lane),
       pump,
       suspends: (source) => this.#suspends(source),
@@ -73,6 +74,11 @@ export class LaneDriver {
   /** Nothing open, nothing under way: the lane's driver may be forgotten when the lane is empty. */
   get quiet(): boolean {
     return this.sessions.size + this.#connecting + this.#closing === 0;
+  }
+
+  /** The source of this name if this lane has used it. */
+  usedSource(name: string): LaneSource | undefined {
+    return this.#sources.used(name);
   }
 
   /** Lets idle sessions pull, then opens what is missing. Cheap when there is nothing to do. */

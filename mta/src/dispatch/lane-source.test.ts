@@ -23,6 +23,7 @@ function sourcesOf(addresses: readonly string[]) {
     shaper,
     oldestSinceMs: () => 0,
     pump: () => pumps++,
+    nowMs: () => 0,
     suspends: () => false,
   });
   const named = (name: string) => {

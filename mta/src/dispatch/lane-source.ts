@@ -12,6 +12,8 @@ export interface LaneSourceHost {
   oldestSinceMs(): number;
   /** Something that blocked the source is over. */
   pump(): void;
+  /** Wall time. */
+  nowMs(): number;
   /** A directive says that nothing of this lane leaves from the source for now. */
   suspends(source: SourceConfig): boolean;
 }
@@ -27,6 +29,8 @@ export class LaneSource {
   tokensBlocked = false;
   /** Opens no connection for now: it cannot, or the site does not want it. */
   resting = false;
+  /** Wall time at which it may open connections again; in the past = it does not rest. */
+  restsUntilMs = 0;
   /** Open sessions and connections under way. */
   connections = 0;
   readonly connectionWaiter: Waiter;
@@ -65,6 +69,7 @@ export class LaneSource {
   /** Opens no connection for so long. */
   rest(forMs: number): void {
     this.resting = true;
+    this.restsUntilMs = this.#host.nowMs() + forMs;
     clearTimeout(this.#restTimer);
     this.#restTimer = setTimeout(() => {
       this.resting = false;

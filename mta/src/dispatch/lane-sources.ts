@@ -27,6 +27,11 @@ export class LaneSources {
     return source === undefined ? undefined : this.#use(source);
   }
 
+  /** The source of this name if this lane has used it. */
+  used(name: string): LaneSource | undefined {
+    return this.#used.get(name);
+  }
+
   readonly #usable = (source: SourceConfig): boolean =>
     this.#used.get(source.name)?.usable ?? (source.state === 'Active' && !this.#host.suspends(source));
 

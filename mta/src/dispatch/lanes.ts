@@ -21,7 +21,7 @@ import { type UnroutedHost, UnroutedLane } from './unrouted-lane.ts';
 export type Lane = LaneDriver | UnroutedLane | OrphanLane;
 
 /** Site of a lane whose domain has no known route, before the domain. */
-const UNROUTED = 'unrouted:';
+export const UNROUTED = 'unrouted:';
 /** Site of the lane for mail without a pool. */
 const ORPHANED = 'orphaned';
 

@@ -4,6 +4,7 @@ export { type Clock, monotonicWallClock } from './clock.ts';
 export { type AcceptRefusal, Dispatcher, type DispatcherOptions, type QueueView } from './dispatcher.ts';
 export type { HeldSigning } from './held-mail.ts';
 export type { LaneView } from './lane-view.ts';
+export type { LimitView, MailCounts, MailQuestion, MailView, SourceView } from './mail-view.ts';
 export { MAX_UNJOURNALLED_OUTCOMES } from './outcome-journal.ts';
 export {
   groupsIn,

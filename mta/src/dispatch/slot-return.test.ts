@@ -58,6 +58,7 @@ class SlotLedger {
       updateBounds: (...given) => shaper.updateBounds(...given),
       nextWakeAtMs: () => shaper.nextWakeAtMs(),
       advance: (nowMs) => shaper.advance(nowMs),
+      look: (...given) => shaper.look(...given),
       inspect: (...given) => shaper.inspect(...given),
     };
     return watched;

@@ -1,5 +1,6 @@
 import type { Allocator, AllocatorKey, Urgency } from './allocator.ts';
 import type { AllocatorEffect, ClientId, LeasePart } from './effect.ts';
+import type { KeyView, LedView } from './key-view.ts';
 import type { RateName } from './limit-key.ts';
 
 /** A key with what says where it is led. */
@@ -35,6 +36,8 @@ export interface AllocationPort extends SlotPort {
   nextAtMs(): number | undefined;
   /** From then on nothing may be spent or opened, until this says a later time; Infinity = no such time. */
   heldFromMs(): number;
+  /** What is known here of a key: changes nothing. */
+  look(key: RoutedKey, nowMs: number): LedView;
   /** Everything the pod holds comes back. */
   leave(nowMs: number): void;
 }
@@ -94,6 +97,7 @@ export class InProcessAllocation implements Allocation {
       },
       nextAtMs: () => allocator.nextAtMs(),
       heldFromMs: () => Number.POSITIVE_INFINITY,
+      look: ({ id }, nowMs) => ledHere(client, client, allocator.look(id, nowMs)),
       leave: (nowMs) => {
         this.#pods.delete(client);
         allocator.removeClient(client, nowMs);
@@ -114,4 +118,9 @@ export class InProcessAllocation implements Allocation {
       this.#delivering = false;
     }
   }
+}
+
+/** The view of an allocator that is called directly. */
+export function ledHere(leader: ClientId, self: ClientId, key: KeyView | undefined): LedView {
+  return { leader, self, here: true, granting: true, ...(key !== undefined && { key }) };
 }

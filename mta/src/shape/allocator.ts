@@ -2,6 +2,7 @@ import type { Bounds } from '@sluice/crds';
 import { burstOf, isSlow, ratePerMs } from './burst.ts';
 import type { AllocatorEffect, ClientId, LeasePart } from './effect.ts';
 import { Heap } from './heap.ts';
+import type { KeyView } from './key-view.ts';
 import { type BoundsInForce, boundsInForce, RATE_NAMES, type RateName } from './limit-key.ts';
 import { type HeldPart, type RateDemand, RateShare } from './rate-share.ts';
 import { SlotBook } from './slot-book.ts';
@@ -217,6 +218,19 @@ export class Allocator {
     let waiting = state.slots.waiting;
     for (const name of RATE_NAMES) waiting += state.rates[name]?.waiting ?? 0;
     return { connections: state.slots.inUse, waiting };
+  }
+
+  /** All that is known of a key; `undefined` = it is at rest: nothing of it is held or wanted. */
+  look(keyId: string, nowMs: number): KeyView | undefined {
+    const state = this.#keys.get(keyId);
+    if (state === undefined) return undefined;
+    const { bound, inUse, waiting, heldBy } = state.slots;
+    const rates = RATE_NAMES.map((name) => state.rates[name]?.view(nowMs)).filter(
+      (rate) => rate !== undefined,
+    );
+    if (bound === Number.POSITIVE_INFINITY) return { rates };
+    const holders = Array.from(heldBy, ([client, count]) => ({ client, count }));
+    return { connections: { bound, inUse, holders, waiting }, rates };
   }
 
   #state(key: AllocatorKey, nowMs: number): KeyState {

@@ -1,4 +1,5 @@
 import type { Bounds } from '@sluice/crds';
+import type { LookedKey } from './key-view.ts';
 import type { BoundName, KeySet, LimitKey } from './limit-key.ts';
 
 /**
@@ -63,6 +64,8 @@ export interface Shaper {
   nextWakeAtMs(): number | undefined;
   /** Wakes every waiter whose time has come. */
   advance(nowMs: number): void;
+  /** For `explain`: what is held of a key here, and what its allocator knows if that is here. Changes nothing. */
+  look(key: LimitKey, nowMs: number): LookedKey;
   /** For `explain`, metrics and the demo's table: what this pod holds of a key now. */
   inspect(
     keyId: string,

@@ -2,6 +2,7 @@ import type { Bounds } from '@sluice/crds';
 import type { RoutedKey } from './allocation-port.ts';
 import { ratePerMs } from './burst.ts';
 import { HeldRate } from './held-rate.ts';
+import type { HeldView } from './key-view.ts';
 import { boundsInForce, type LimitKey, RATE_NAMES, type RateName } from './limit-key.ts';
 
 /** What this pod holds of one key. */
@@ -48,6 +49,13 @@ export class HeldKey implements RoutedKey {
     this.bounds = bounds;
     this.limit = { ...this.limit, bounds };
     return this.#setRates();
+  }
+
+  view(nowMs: number): HeldView {
+    const rates = RATE_NAMES.map((name) => this.rates[name]?.view(nowMs)).filter(
+      (rate) => rate !== undefined,
+    );
+    return { connections: this.connections, waiting: this.slotWaiters, rates };
   }
 
   waiting(): number {

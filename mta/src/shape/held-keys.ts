@@ -128,7 +128,7 @@ export class HeldKeys {
 }
 
 /** A limit with `scope: Pod` is a key of this pod's own. */
-function podKeyId(client: ClientId, keyId: string): string {
+export function podKeyId(client: ClientId, keyId: string): string {
   return `${client}\n${keyId}`;
 }
 

@@ -3,6 +3,7 @@ import type { TransactionCost } from './contract.ts';
 import type { AllocatorEffect, LeasePart } from './effect.ts';
 import { Heap } from './heap.ts';
 import type { HeldKey } from './held-key.ts';
+import type { HeldView } from './key-view.ts';
 import type { RateName } from './limit-key.ts';
 import type { Registration } from './registration.ts';
 import { goesBefore } from './turn-order.ts';
@@ -137,6 +138,13 @@ export class HeldRate {
 
   setBurst(burst: number): void {
     this.#burst = burst;
+  }
+
+  view(nowMs: number): HeldView['rates'][number] {
+    const level = this.bucket.refresh(nowMs);
+    const { ratePerMs, capacity } = this.bucket;
+    const turn = this.turnAtMs === undefined ? {} : { turnInMs: Math.max(0, this.turnAtMs - nowMs) };
+    return { rate: this.name, ratePerMs, capacity, level, waiting: this.lineUnits, ...turn };
   }
 
   /** After any change of line, reservations or lease. */

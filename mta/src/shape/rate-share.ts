@@ -2,6 +2,7 @@ import { Bucket, ROUNDING } from './bucket.ts';
 import { isSlow } from './burst.ts';
 import { ClientMap } from './client-map.ts';
 import type { AllocatorEffect, ClientId, LeasePart, RateAddress } from './effect.ts';
+import type { RateView } from './key-view.ts';
 import { NO_PART, type ShareClaim, type SharePart, shareOut } from './share-out.ts';
 import { rankMs } from './turn-order.ts';
 
@@ -98,6 +99,23 @@ export class RateShare {
 
   get waiting(): number {
     return this.#contenders.size;
+  }
+
+  view(nowMs: number): RateView {
+    this.#pool.refresh(nowMs);
+    return {
+      rate: this.#address.rate,
+      ratePerMs: this.#ratePerMs,
+      burst: this.#burst,
+      poolLevel: this.#pool.level,
+      holders: Array.from(this.#holdings, ([client, { ratePerMs, capacity, once }]) => ({
+        client,
+        ratePerMs,
+        capacity,
+        once,
+      })),
+      waiting: this.#contenders.size,
+    };
   }
 
   /** A client held this before the allocator began; its tokens are its own. */

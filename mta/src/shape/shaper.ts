@@ -3,9 +3,10 @@ import { type Allocation, type AllocationPort, InProcessAllocation } from './all
 import { Allocator } from './allocator.ts';
 import type { ConnectionGrant, Refusal, Shaper, TransactionCost, Waiter } from './contract.ts';
 import type { AllocatorEffect, ClientId } from './effect.ts';
-import type { HeldKey } from './held-key.ts';
-import { HeldKeys, type ResolvedKeys } from './held-keys.ts';
+import { HeldKey } from './held-key.ts';
+import { HeldKeys, podKeyId, type ResolvedKeys } from './held-keys.ts';
 import type { HeldRate } from './held-rate.ts';
+import type { LookedKey } from './key-view.ts';
 import type { BoundName, KeySet, LimitKey } from './limit-key.ts';
 import { KEEP_AFTER_MS, Registration } from './registration.ts';
 import { SlotLines, type SlotSignals } from './slot-lines.ts';
@@ -54,6 +55,7 @@ export function createShaper(options: ShaperOptions = {}): Shaper {
 }
 
 class PodShaper implements Shaper {
+  readonly #client: ClientId;
   readonly #port: AllocationPort;
   readonly #held: HeldKeys;
   readonly #tokens: TokenLines;
@@ -71,6 +73,7 @@ class PodShaper implements Shaper {
     const client = options.client ?? ONLY_CLIENT;
     const allocation = options.allocation ?? new InProcessAllocation(new Allocator());
     const wake = (registration: Registration, nowMs: number): void => this.#wakes.add(registration, nowMs);
+    this.#client = client;
     this.#port = allocation.join(
       client,
       (effect, nowMs) => this.#receive(effect, nowMs),
@@ -160,6 +163,13 @@ class PodShaper implements Shaper {
       this.#onHold.clear();
     }
     this.#finish(nowMs);
+  }
+
+  look(limit: LimitKey, nowMs: number): LookedKey {
+    const held = this.#held.find(limit.id);
+    const id = limit.scope === 'Pod' ? podKeyId(this.#client, limit.id) : limit.id;
+    const led = this.#port.look(held ?? new HeldKey(id, limit, nowMs), nowMs);
+    return held === undefined ? { led } : { held: held.view(nowMs), led };
   }
 
   inspect(

@@ -1,6 +1,7 @@
 import { Allocator, type AllocatorKey } from '../allocator.ts';
 import { isSlow, ratePerMs } from '../burst.ts';
 import type { AllocatorEffect, ClientId } from '../effect.ts';
+import type { KeyView } from '../key-view.ts';
 import { boundsInForce, type RateName } from '../limit-key.ts';
 import { Conversation } from './conversation.ts';
 import type { FromLeader, ShardEffect, ShardOperation, ToLeader } from './shard-message.ts';
@@ -85,6 +86,11 @@ export class ShardLeader {
 
   inspect(keyId: string): { readonly connections: number; readonly waiting: number } | undefined {
     return this.#allocator.inspect(keyId);
+  }
+
+  /** All that is known of a key; `undefined` = it is at rest. */
+  look(keyId: string, nowMs: number): KeyView | undefined {
+    return this.#allocator.look(keyId, nowMs);
   }
 
   /** Sessions that live, read after this term had begun: all that can hold something of a former one. */

@@ -1,4 +1,5 @@
 import type { ReceiveEffect } from '../allocation-port.ts';
+import type { LedView } from '../key-view.ts';
 import type { RateName } from '../limit-key.ts';
 import { Leadership, type LeaderWrite, type StoredEntry } from './leadership.ts';
 import type { PodSessions } from './pod-sessions.ts';
@@ -91,6 +92,17 @@ export class ShardNode {
     keyId: string,
   ): { readonly connections: number; readonly waiting: number } | undefined {
     return this.#led.get(shard)?.leader.inspect(keyId);
+  }
+
+  /** Who leads a key, and what the leader knows if it is on this pod. */
+  look(shard: number, keyId: string, nowMs: number): LedView {
+    const led = this.#led.get(shard)?.leader;
+    const leader = this.#leadership.entry(shard)?.session ?? '';
+    const head = { leader, self: this.#session };
+    if (led === undefined)
+      return { ...head, here: false, granting: this.clients[shard]?.reachable(nowMs) ?? false };
+    const key = led.look(keyId, nowMs);
+    return { ...head, here: true, granting: led.granting, ...(key !== undefined && { key }) };
   }
 
   observed(shard: number, entry: StoredEntry, nowMs: number): void {

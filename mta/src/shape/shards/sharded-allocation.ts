@@ -71,6 +71,8 @@ export class ShardedAllocation implements Allocation {
       },
       nextAtMs: () => Math.min(local.nextAtMs() ?? Number.POSITIVE_INFINITY, desk.nextAtMs()),
       heldFromMs: () => this.#sessions.validUntilMs(),
+      look: (key, nowMs) =>
+        key.podOnly ? local.look(key, nowMs) : this.node.look(shardOf(key), key.id, nowMs),
       leave: () => {},
     };
   }

@@ -1,4 +1,4 @@
-import type { Allocation, AllocationPort, ReceiveEffect } from '../allocation-port.ts';
+import { type Allocation, type AllocationPort, ledHere, type ReceiveEffect } from '../allocation-port.ts';
 import type { Allocator } from '../allocator.ts';
 import type { ClientId } from '../effect.ts';
 import type { Agenda } from './agenda.ts';
@@ -50,6 +50,10 @@ export class DelayedAllocation implements Allocation {
       advance: () => {},
       nextAtMs: () => undefined,
       heldFromMs: () => Number.POSITIVE_INFINITY,
+      look: ({ id }, nowMs) => ({
+        ...ledHere('allocator', client, allocator.look(id, nowMs)),
+        here: false,
+      }),
       leave: () => send((nowMs) => allocator.removeClient(client, nowMs)),
     };
   }
