@@ -12,6 +12,11 @@ import type { TlsUpgrade } from './tls-level.ts';
  */
 export const DESTROY_GRACE_MS = 500;
 
+/** Resolves when a peer whose connection is reset now does not count it any more. */
+export function afterReset(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, DESTROY_GRACE_MS));
+}
+
 /** A peer that was told good-bye and does not close is reset after this long, milliseconds. */
 export const CLOSE_LIMIT_MS = 5_000;
 
@@ -140,7 +145,7 @@ export class Connection implements Deadline {
   /** Takes the connection down at once; what the kernel has not sent yet is thrown away. */
   reset(end: ConnectionEnd): void {
     if (!this.#raw.destroyed) {
-      this.#gone ??= new Promise((resolve) => setTimeout(resolve, DESTROY_GRACE_MS));
+      this.#gone ??= afterReset();
     }
     // First the reason: destroying a socket lets it speak up, and what it says then is our own doing.
     const news = this.end === undefined;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as describeTests, test } from 'node:test';
 import { SluiceError } from '@sluice/crds';
+import { DESTROY_GRACE_MS } from './mod.ts';
 import type { Script } from './scripted-server.ts';
 import {
   describe,
@@ -210,7 +211,8 @@ for (const [title, error, expected] of DIALS) {
   });
 }
 
-test('a connection that does not come about ends with the connect timeout', async () => {
+test('a connection that does not come about ends with the connect timeout, and keeps its slot while the peer may count it', async () => {
+  const beganMs = performance.now();
   const failure = await failed(
     sessionOptions(25, {
       dial: (signal) =>
@@ -219,6 +221,7 @@ test('a connection that does not come about ends with the connect timeout', asyn
     }),
   );
   assert.equal(describe(failure), 'Connect timeout 421 4.4.1 next');
+  assert.ok(performance.now() - beganMs >= SHORT_MS + DESTROY_GRACE_MS - 2);
 });
 
 test('a pod that ends does not wait for sessions that are being opened', async () => {

@@ -4,7 +4,7 @@ import { authenticate, isLoopback } from './authenticate.ts';
 import { type Capabilities, capabilitiesOf, NO_CAPABILITIES } from './capabilities.ts';
 import type { ClientState } from './client-state.ts';
 import { connectFailure } from './connect-failure.ts';
-import { Connection } from './connection.ts';
+import { afterReset, Connection } from './connection.ts';
 import { HostMemory, hostPlace } from './host-memory.ts';
 import { quit } from './quit.ts';
 import { replyOf } from './reply-text.ts';
@@ -108,7 +108,10 @@ async function dial(options: SessionOptions): Promise<Socket | SessionFailure> {
   try {
     return await options.dial(controller.signal);
   } catch (error) {
-    return connectFailure(error, timedOut, options);
+    const failure = connectFailure(error, timedOut, options);
+    // Given up on our side, the connection may have come about on the other one in this moment, or behind a proxy.
+    if (controller.signal.aborted) await afterReset();
+    return failure;
   } finally {
     clearTimeout(limit);
     options.signal?.removeEventListener('abort', abort);

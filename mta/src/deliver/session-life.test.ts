@@ -292,6 +292,25 @@ describeTests('sessions that end', { concurrency: 8 }, () => {
     );
   });
 
+  test('who closes a session that is being destroyed waits for the same grace: its slot would be given out while the peer still counts it', async () => {
+    await withServer(
+      [
+        async (peer) => {
+          await peer.greet();
+          await peer.untilEnd();
+        },
+      ],
+      async (server) => {
+        const session = await opened(sessionOptions(server.port));
+        const destroyedAtMs = performance.now();
+        const destroyed = session.destroy();
+        await session.close();
+        assert.ok(performance.now() - destroyedAtMs >= DESTROY_GRACE_MS - 2);
+        await destroyed;
+      },
+    );
+  });
+
   test('two messages at a time on one session are a bug, not a mix-up', async () => {
     await withServer(
       [

@@ -85,7 +85,8 @@ export class SmtpSession implements Session, ConnectionUser, TransactionSetting 
   }
 
   destroy(): Promise<void> {
-    this.#closing ??= Promise.resolve();
+    // Who closes it meanwhile must wait for the peer as well: the slot is given out again after that.
+    this.#closing ??= this.connection.gone();
     this.connection.reset({ cause: 'local', detail: 'session taken down' });
     return this.connection.gone();
   }

@@ -29,6 +29,9 @@ export class MailHost {
   connections = 0;
   open = 0;
   peak = 0;
+  /** Most connections at a time, by the client's address: until the host ended one itself, or has read its end. */
+  readonly peaks = new Map<string, number>();
+  readonly #counted = new Set<Socket>();
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((socket) => this.#serve(socket));
 
@@ -48,6 +51,12 @@ export class MailHost {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  /** Resets every connection. */
+  reset(): void {
+    this.#counted.clear();
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
   get recipients(): readonly string[] {
     return this.taken.flatMap(({ recipients }) => recipients);
   }
@@ -58,13 +67,26 @@ export class MailHost {
     this.open++;
     this.peak = Math.max(this.peak, this.open);
     this.#sockets.add(socket);
-    socket.on('error', () => socket.destroy());
+    this.#counted.add(socket);
+    const ofSource = [...this.#counted].filter((each) => each.remoteAddress === source).length;
+    this.peaks.set(source, Math.max(ofSource, this.peaks.get(source) ?? 0));
+    const uncount = (): void => void this.#counted.delete(socket);
+    socket.once('end', uncount);
+    socket.on('error', () => {
+      uncount();
+      socket.destroy();
+    });
     socket.once('close', () => {
       this.open--;
+      uncount();
       this.#sockets.delete(socket);
     });
+    const end = (reply: string): void => {
+      uncount();
+      socket.end(`${reply}\r\n`);
+    };
     const say = (reply: string): void => {
-      if (/^(421|554)/.test(reply)) socket.end(`${reply}\r\n`);
+      if (/^(421|554)/.test(reply)) end(reply);
       else socket.write(`${reply}\r\n`);
     };
     let accepted: string[] = [];
@@ -98,7 +120,7 @@ export class MailHost {
       } else if (verb === 'DATA') {
         inData = accepted.length > 0;
         say(inData ? '354 go' : '503 no recipients');
-      } else if (verb === 'QUIT') socket.end('221 bye\r\n');
+      } else if (verb === 'QUIT') end('221 bye');
       else say('250 ok');
     };
     socket.on('data', (chunk) => {
