@@ -3,25 +3,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { blast, seededRandom } from '@sluice/mta/blast';
 import { MAX_UNJOURNALLED_OUTCOMES } from '@sluice/mta/dispatch';
 import { PROVIDERS, startSink } from '@sluice/mta/sink';
-import { plainPlan } from '../harness/plans.ts';
-import { readQueue } from '../harness/queue-reader.ts';
+import { killUnderLoad, MESSAGES_PER_ROUND } from '../harness/kill-rounds.ts';
+import { emptyQueue } from '../harness/queue-reader.ts';
 import { onePolicy, onePool, routeTo } from '../harness/resources.ts';
 import { startSluice } from '../harness/sluice-process.ts';
-import { until } from '../harness/until.ts';
 import { receipts } from '../judge/receipts.ts';
 
 const KILLS = 20;
 const SEED = 20_261_124;
 const CONNECTIONS = 20;
-const MESSAGES_PER_ROUND = 1_500;
 
 test(`kill -9 ${KILLS} times under load loses nothing that got a 250`, {
   timeout: 600_000,
 }, async (context) => {
-  const random = seededRandom(SEED);
   const sink = await startSink({
     behaviour: { ...PROVIDERS.plain('mx.crash.example'), finalDotMs: 5 },
     address: '127.0.0.1',
@@ -43,36 +39,15 @@ test(`kill -9 ${KILLS} times under load loses nothing that got a 250`, {
       }),
     },
   };
-  const accepted: Uint8Array[] = [];
-  for (let round = 0; round < KILLS; round++) {
-    const sluice = await startSluice(setup);
-    const got = new Uint8Array(MESSAGES_PER_ROUND);
-    accepted.push(got);
-    const stop = new AbortController();
-    const blasting = blast({
-      target: sluice.smtp,
-      sessions: 20,
-      signal: stop.signal,
-      plan: plainPlan(`k${round}`, MESSAGES_PER_ROUND, ['crash.example']),
-      onAnswer: (message, answer) => {
-        if (answer.code === 250) got[message.firstRecipient] = 1;
-      },
-    });
-    // Some rounds die at the first messages, some in the middle, some while only the queue is left.
-    await new Promise((resolve) => setTimeout(resolve, 50 + random() * 500));
-    await sluice.kill('SIGKILL');
-    stop.abort();
-    await blasting;
-  }
+  const accepted = Array.from({ length: KILLS }, () => new Uint8Array(MESSAGES_PER_ROUND));
+  await killUnderLoad({ setup, kills: KILLS, seed: SEED, domain: 'crash.example' }, (round, message) => {
+    const got = accepted[round];
+    if (got !== undefined) got[message.firstRecipient] = 1;
+  });
 
   const last = await startSluice(setup);
   context.after(() => last.kill('SIGKILL'));
-  await until(
-    'the queue is empty',
-    () => readQueue(last.admin),
-    (queue) => queue.entries === 0,
-    120_000,
-  );
+  await emptyQueue(last.admin, 120_000);
   await last.close();
 
   let duplicates = 0;

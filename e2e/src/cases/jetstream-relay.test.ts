@@ -3,15 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { blast, seededRandom } from '@sluice/mta/blast';
 import { MAX_UNJOURNALLED_OUTCOMES } from '@sluice/mta/dispatch';
 import { PROVIDERS, startSink } from '@sluice/mta/sink';
 import { makeCertificates } from '../harness/certificates.ts';
 import { HandClient } from '../harness/hand-client.ts';
 import { jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
+import { killUnderLoad, MESSAGES_PER_ROUND } from '../harness/kill-rounds.ts';
 import { skipWithoutNats, startNats } from '../harness/nats-server.ts';
-import { plainPlan } from '../harness/plans.ts';
-import { readQueue } from '../harness/queue-reader.ts';
+import { emptyQueue } from '../harness/queue-reader.ts';
 import { onePolicy, onePool, routeTo } from '../harness/resources.ts';
 import { startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
@@ -21,7 +20,6 @@ const SEED = 20_261_124;
 /** Each costs the 20 seconds after which the next process may take over. */
 const KILLS = 2;
 const CONNECTIONS = 20;
-const MESSAGES_PER_ROUND = 1_500;
 /** DESIGN §4.2: a client is answered within 5 s whatever the store does; what the network and the test add. */
 const ANSWER_WITHIN_MS = 5_000 + 300;
 const skip = await skipWithoutNats('mail survives in JetStream what happens to a pod and to nats-server');
@@ -56,38 +54,16 @@ test(`a pod that is killed ${KILLS} times loses nothing: all of its mail is in N
     },
     resources: { 'pool.yaml': onePool(['127.0.3.1']), 'policy.yaml': policy },
   };
-  const random = seededRandom(SEED);
-  const accepted: Uint8Array[] = [];
-  for (let round = 0; round < KILLS; round++) {
-    // Every process has a directory of its own: nothing but NATS connects them.
-    const sluice = await startSluice(setup);
-    const got = new Uint8Array(MESSAGES_PER_ROUND);
-    accepted.push(got);
-    const stop = new AbortController();
-    const blasting = blast({
-      target: sluice.smtp,
-      sessions: 20,
-      signal: stop.signal,
-      plan: plainPlan(`k${round}`, MESSAGES_PER_ROUND, ['crash.example']),
-      onAnswer: (message, answer) => {
-        if (answer.code === 250) got[message.firstRecipient] = 1;
-      },
-    });
-    await new Promise((resolve) => setTimeout(resolve, 50 + random() * 500));
-    await sluice.kill('SIGKILL');
-    stop.abort();
-    await blasting;
-    await sluice.close();
-  }
+  const accepted = Array.from({ length: KILLS }, () => new Uint8Array(MESSAGES_PER_ROUND));
+  // Every process has a directory of its own: nothing but NATS connects them.
+  await killUnderLoad({ setup, kills: KILLS, seed: SEED, domain: 'crash.example' }, (round, message) => {
+    const got = accepted[round];
+    if (got !== undefined) got[message.firstRecipient] = 1;
+  });
 
   const last = await startSluice(setup);
   context.after(() => last.close());
-  await until(
-    'the queue is empty',
-    () => readQueue(last.admin),
-    (queue) => queue.entries === 0,
-    60_000,
-  );
+  await emptyQueue(last.admin, 60_000);
   let total = 0;
   let duplicates = 0;
   for (const [round, got] of accepted.entries()) {
@@ -170,11 +146,6 @@ test('while NATS is dead or hangs a client reads 451 within 5 seconds, and mail 
   await accepts();
   await delivered();
   // What was refused while NATS hung was stored when it woke up: it is taken back, not sent.
-  await until(
-    'nothing is queued',
-    () => readQueue(sluice.admin),
-    (queue) => queue.entries === 0,
-    10_000,
-  );
+  await emptyQueue(sluice.admin, 10_000);
   assert.equal(sink.ledger.totals.delivered, accepted);
 });

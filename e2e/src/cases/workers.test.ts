@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { z } from 'zod';
 import { freePorts } from '../harness/free-ports.ts';
 import { jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
 import { skipWithoutNats, startNats } from '../harness/nats-server.ts';
 import { onePool } from '../harness/resources.ts';
-import { startSluice } from '../harness/sluice-process.ts';
+import { type SluiceProcess, startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
 
 const skip = await skipWithoutNats('several workers on one host, sharing the listeners');
@@ -36,10 +36,8 @@ async function readyz(admin: string): Promise<{ status: number; text: string }> 
   return { status: response.status, text: await response.text() };
 }
 
-test('a worker that is killed is started again while the admin address answers for all; SIGTERM ends all of them', {
-  skip,
-  timeout: 120_000,
-}, async (context) => {
+/** A Sluice of several workers and a nats-server, both ended with the test. */
+async function startWorkers(context: TestContext): Promise<SluiceProcess> {
   const nats = await startNats({ users: [POD_USER] });
   context.after(() => nats.close());
   const [port = 0] = await freePorts(1);
@@ -55,6 +53,14 @@ test('a worker that is killed is started again while the admin address answers f
     resources: { 'pool.yaml': onePool(['127.0.3.2']) },
   });
   context.after(() => sluice.close());
+  return sluice;
+}
+
+test('a worker that is killed is started again while the admin address answers for all; SIGTERM ends all of them', {
+  skip,
+  timeout: 120_000,
+}, async (context) => {
+  const sluice = await startWorkers(context);
   const pids = startedPids(sluice.log);
   assert.equal(pids.length, WORKERS);
   const metrics = await (await fetch(`${sluice.admin}/metrics`)).text();
@@ -94,21 +100,7 @@ test('workers do not outlive the process above them, however it ended: nobody wo
   skip,
   timeout: 60_000,
 }, async (context) => {
-  const nats = await startNats({ users: [POD_USER] });
-  context.after(() => nats.close());
-  const [port = 0] = await freePorts(1);
-  const sluice = await startSluice({
-    args: ['--workers', String(WORKERS)],
-    spec: {
-      listeners: {
-        smtp: [{ name: 'smtp', address: `127.0.0.1:${port}`, relayNetworks: ['127.0.0.0/8'] }],
-        admin: { address: '127.0.0.1:0' },
-      },
-      spool: jetStreamSpool([nats.url]),
-    },
-    resources: { 'pool.yaml': onePool(['127.0.3.2']) },
-  });
-  context.after(() => sluice.close());
+  const sluice = await startWorkers(context);
   const pids = startedPids(sluice.log);
   await sluice.kill('SIGKILL');
   await until(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { until } from './until.ts';
 
 const queueSchema = z.object({
   entries: z.number(),
@@ -27,4 +28,14 @@ const ALL_LANES = 10_000;
 export async function readQueue(admin: string): Promise<QueueSnapshot> {
   const response = await fetch(`${admin}/queue?limit=${ALL_LANES}`);
   return queueSchema.parse(await response.json());
+}
+
+/** Waits until nothing is queued. */
+export async function emptyQueue(admin: string, timeoutMs: number): Promise<void> {
+  await until(
+    'the queue is empty',
+    () => readQueue(admin),
+    (queue) => queue.entries === 0,
+    timeoutMs,
+  );
 }

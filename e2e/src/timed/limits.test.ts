@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { blast } from '@sluice/mta/blast';
 import { PROVIDERS, type Sink, startSink } from '@sluice/mta/sink';
 import { plainPlan } from '../harness/plans.ts';
-import { readQueue } from '../harness/queue-reader.ts';
+import { emptyQueue } from '../harness/queue-reader.ts';
 import { loopbackSources, onePolicy, onePool, routeTo } from '../harness/resources.ts';
 import { resource, startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
@@ -97,11 +97,6 @@ for (const { title, resources, addresses } of cases) {
       rate > ALLOWED.recipientsPerSecond * 0.85,
       `the limit is used: ${rate.toFixed(1)} of 100/s per source`,
     );
-    await until(
-      'the queue is empty',
-      () => readQueue(sluice.admin),
-      (queue) => queue.entries === 0,
-      5_000,
-    );
+    await emptyQueue(sluice.admin, 5_000);
   });
 }
