@@ -11,8 +11,11 @@ export interface GoTool {
   /** Folder of `e2e/tools`; absent = the program's name. */
   readonly folder?: string;
   /** Where the program keeps its version: variables that the linker sets. */
-  readonly versionVariables?: (version: string) => Readonly<Record<string, string>>;
+  readonly versionVariables?: (versionOf: VersionOf) => Readonly<Record<string, string>>;
 }
+
+/** The version that the tool's `go.mod` pins; default: of its own module. */
+type VersionOf = (module?: string) => string;
 
 export const NATS_SERVER: GoTool = {
   name: 'nats-server',
@@ -33,7 +36,8 @@ const kubernetes = (name: string): GoTool => ({
   folder: 'kubernetes',
   module: 'k8s.io/kubernetes',
   package: `k8s.io/kubernetes/cmd/${name}`,
-  versionVariables: (version) => {
+  versionVariables: (versionOf) => {
+    const version = versionOf();
     const [major = '', minor = ''] = version.slice(1).split('.');
     const path = 'k8s.io/component-base/version';
     return {
@@ -47,12 +51,44 @@ const kubernetes = (name: string): GoTool => ({
 
 export const KUBE_APISERVER = kubernetes('kube-apiserver');
 export const KUBE_CONTROLLER_MANAGER = kubernetes('kube-controller-manager');
+export const KUBE_SCHEDULER = kubernetes('kube-scheduler');
 export const KUBECTL = kubernetes('kubectl');
 
 export const ETCD: GoTool = {
   name: 'etcd',
   module: 'go.etcd.io/etcd/server/v3',
   package: 'go.etcd.io/etcd/server/v3',
+};
+
+/** Charts are rendered by both: they differ in templates, schemas and in how they apply. */
+export const HELM_3: GoTool = {
+  name: 'helm',
+  folder: 'helm-3',
+  module: 'helm.sh/helm/v3',
+  package: 'helm.sh/helm/v3/cmd/helm',
+  versionVariables: (versionOf) => {
+    // The Kubernetes that `helm template` believes to speak to; without them 1.20, and a chart's `kubeVersion` refuses. Helm 4 finds out by itself.
+    const [, minor = ''] = versionOf('k8s.io/client-go').split('.');
+    return {
+      'helm.sh/helm/v3/internal/version.version': versionOf(),
+      'helm.sh/helm/v3/internal/version.gitTreeState': 'clean',
+      'helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor': '1',
+      'helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor': minor,
+      'helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor': '1',
+      'helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor': minor,
+    };
+  },
+};
+
+export const HELM_4: GoTool = {
+  name: 'helm',
+  folder: 'helm-4',
+  module: 'helm.sh/helm/v4',
+  package: 'helm.sh/helm/v4/cmd/helm',
+  versionVariables: (versionOf) => ({
+    'helm.sh/helm/v4/internal/version.version': versionOf(),
+    'helm.sh/helm/v4/internal/version.gitTreeState': 'clean',
+  }),
 };
 
 /** From this version on Go fetches the toolchain that a `go.mod` names. */
@@ -103,21 +139,20 @@ function pathOf(tool: GoTool): string {
   return `${CACHE}${tool.name}-${versionOf(tool)}-${process.platform}-${process.arch}/${tool.name}`;
 }
 
-/** The version that the folder's `go.mod` pins. */
-function versionOf(tool: GoTool): string {
+/** The version of a module that the folder's `go.mod` pins. */
+function versionOf(tool: GoTool, module = tool.module): string {
   const text = readFileSync(`${TOOLS}${folderOf(tool)}/go.mod`, 'utf8');
   const line = text.split('\n').find((each) =>
     each
       .trim()
       .replace(/^require /, '')
-      .startsWith(`${tool.module} v`),
+      .startsWith(`${module} v`),
   );
   const version = line
     ?.trim()
     .replace(/^require /, '')
     .split(' ')[1];
-  if (version === undefined)
-    throw new Error(`e2e/tools/${folderOf(tool)}/go.mod does not name ${tool.module}`);
+  if (version === undefined) throw new Error(`e2e/tools/${folderOf(tool)}/go.mod does not name ${module}`);
   return version;
 }
 
@@ -142,7 +177,7 @@ function goProblem(): string | undefined {
 
 function build(tool: GoTool, output: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const variables = Object.entries(tool.versionVariables?.(versionOf(tool)) ?? {});
+    const variables = Object.entries(tool.versionVariables?.((module) => versionOf(tool, module)) ?? {});
     const ldflags = ['-s', '-w', ...variables.map(([name, value]) => `-X ${name}=${value}`)].join(' ');
     const flags = ['-trimpath', '-buildvcs=false', '-ldflags', ldflags];
     const child = spawn('go', ['build', ...flags, '-o', output, tool.package], {

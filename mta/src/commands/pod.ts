@@ -277,6 +277,12 @@ export async function startPod(
       logger,
     });
     closeLast.push(() => admin.close());
+    if (settings.probesAddress !== undefined) {
+      const probes = await startAdminServer({ address: settings.probesAddress, checks, metrics, logger });
+      closeLast.push(() => probes.close());
+      const { host: address, port } = probes.address;
+      logger.info({ listener: 'probes', address, port }, 'listening');
+    }
     const { hash, generation } = resources.state;
     cluster?.tell({
       configHash: hash,

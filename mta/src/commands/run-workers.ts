@@ -27,12 +27,13 @@ export async function runWorkers(
     logger,
   });
   let draining = false;
-  const admin = await startWorkerAdmin(settings.adminAddress, workers, () => draining, logger);
+  const admin = await startWorkerAdmin(settings, workers, () => draining, logger);
   workers.run();
   void workers.allReady.then(() => {
     for (const { name, address } of settings.smtpListeners)
       logger.info({ listener: name, address: address.host, port: address.port }, 'listening');
-    logger.info({ listener: 'admin', address: admin.address.host, port: admin.address.port }, 'listening');
+    for (const [listener, { host: address, port }] of Object.entries(admin.addresses))
+      logger.info({ listener, address, port }, 'listening');
   });
   const failed = await Promise.race([stop.then(() => undefined), workers.failed]);
   draining = true;

@@ -1,6 +1,5 @@
-import type { HostPort, Logger } from '../config/mod.ts';
+import type { HostPort, Logger, Settings } from '../config/mod.ts';
 import {
-  type AdminServer,
   type CheckResult,
   type DirectivesOfOthers,
   type ReadinessCheck,
@@ -23,17 +22,22 @@ import type { WorkerSupervisor } from './worker-supervisor.ts';
 
 type Workers = Pick<WorkerSupervisor, 'ready' | 'count' | 'restarts'>;
 
+export interface WorkerAdmin {
+  /** Where it listens: `admin`, and `probes` where the settings ask for it. */
+  readonly addresses: Readonly<Record<string, HostPort>>;
+  close(): Promise<void>;
+}
+
 /** Serves the admin API of several workers as that of one MTA, by asking each of them. */
-export function startWorkerAdmin(
-  address: HostPort,
+export async function startWorkerAdmin(
+  { adminAddress, probesAddress }: Pick<Settings, 'adminAddress' | 'probesAddress'>,
   workers: Workers,
   draining: () => boolean,
   logger: Logger,
-): Promise<AdminServer> {
+): Promise<WorkerAdmin> {
   const all = <T>(ask: (admin: string) => Promise<T>): Promise<readonly T[]> =>
     Promise.all(workers.ready.map(({ admin }) => ask(admin)));
-  return startAdminServer({
-    address,
+  const shown = {
     checks: [
       workersCheck(workers, draining),
       ...Array.from({ length: workers.count }, (_, index) => workerCheck(workers, index + 1)),
@@ -50,12 +54,22 @@ export function startWorkerAdmin(
         return mergedMetrics(texts) + ownMetrics(workers);
       },
     },
+    logger,
+  };
+  const admin = await startAdminServer({
+    ...shown,
+    address: adminAddress,
     queue: async (limit) => mergedQueue(await all((admin) => fetchQueue(admin)), limit),
     listing: async (by, filter) =>
       mergeListings((await all((admin) => fetchListing(admin, by, filter))).map(({ rows }) => rows)),
     directivesOfOthers: directivesOf(all),
-    logger,
   });
+  const probes =
+    probesAddress === undefined ? undefined : await startAdminServer({ ...shown, address: probesAddress });
+  return {
+    addresses: { admin: admin.address, ...(probes && { probes: probes.address }) },
+    close: async () => void (await Promise.all([admin.close(), probes?.close()])),
+  };
 }
 
 /** Some worker is ready: mail may come. */

@@ -21,7 +21,7 @@ export function workerPlace(text: string | undefined): WorkerPlace | undefined {
 /**
  * The settings of one of several workers: an admin address of its own, which the process above it asks, and its part of the memory.
  */
-export function workerSettings(settings: Settings, { of }: WorkerPlace): Settings {
+export function workerSettings({ probesAddress: _, ...settings }: Settings, { of }: WorkerPlace): Settings {
   return {
     ...settings,
     adminAddress: { host: '127.0.0.1', port: 0 },

@@ -73,6 +73,7 @@ class Resolver {
       hostname,
       smtpListeners,
       adminAddress: spec.listeners.admin.address,
+      ...(spec.listeners.probes && { probesAddress: spec.listeners.probes.address }),
       spool,
       memory: {
         maxBytes: spec.memory.maxBytes ?? surroundings.memoryBytes,

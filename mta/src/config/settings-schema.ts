@@ -258,6 +258,15 @@ const spec = z.strictObject({
         })
         .prefault({})
         .describe('For probes, Prometheus and the command line.'),
+      probes: optional(
+        z
+          .strictObject({
+            address: hostPort.describe('Serves /livez, /readyz and /metrics, and nothing else.'),
+          })
+          .describe(
+            'A second address for probes and Prometheus, which others may reach: who reaches `admin` may suspend mail.',
+          ),
+      ),
     })
     .describe('What this MTA listens on.'),
   spool: spool.describe('Where accepted mail lives until its last recipient is done.'),

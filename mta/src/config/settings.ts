@@ -14,6 +14,8 @@ export interface Settings {
   readonly hostname: string;
   readonly smtpListeners: readonly SmtpListenerSettings[];
   readonly adminAddress: HostPort;
+  /** Probes and metrics alone; absent = only the admin address serves them. */
+  readonly probesAddress?: HostPort;
   readonly spool: SpoolSettings;
   readonly memory: MemorySettings;
   readonly dns: DnsSettings;

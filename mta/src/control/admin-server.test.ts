@@ -205,3 +205,19 @@ test('a listing says how many rows there are and gives the first ones; a misspel
   assert.equal((await fetch(`${url}/queue/list?by=Colour`)).status, 400);
   assert.equal((await fetch(`${url}/queue/list?domian=c.example`)).status, 400);
 });
+
+test('what others may reach shows probes and metrics, and lets nobody suspend mail or read the queue', async () => {
+  const server = await startAdminServer({
+    address: { host: '127.0.0.1', port: 0 },
+    checks: [],
+    metrics: { contentType: 'text/plain', render: () => Promise.resolve('up 1\n') },
+    logger,
+  });
+  servers.push(server);
+  const url = `http://127.0.0.1:${server.address.port}`;
+  const status = async (path: string, method = 'GET') => (await fetch(`${url}${path}`, { method })).status;
+  for (const path of ['/livez', '/readyz', '/metrics']) assert.equal(await status(path), 200, path);
+  for (const path of ['/queue', '/queue/list', '/pod', '/directives'])
+    assert.equal(await status(path), 404, path);
+  assert.equal(await status('/directives', 'POST'), 404);
+});
