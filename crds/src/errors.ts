@@ -15,6 +15,10 @@ export const ERRORS = {
     what: 'There is no way into a cluster: {reason}.',
     cure: 'Give --kubeconfig, or run in a pod with a service account whose token is mounted.',
   },
+  SLUICE_GIVEN_RESOURCES: {
+    what: 'The resources that come with the installation cannot be used: {reason}',
+    cure: 'Correct the file; `sluice validate` shows all its mistakes. The operator does not start without them.',
+  },
   SLUICE_SPOOL_LOCKED: {
     what: 'The spool {file} is in use by another process ({reason}).',
     cure: 'Stop the other sluice, or give this one a path of its own: spec.spool.sqlite.path in sluice.yaml.',

@@ -6,7 +6,7 @@ import pino from 'pino';
 import packageJson from '../package.json' with { type: 'json' };
 import { inClusterAccess, kubeconfigAccess } from './kube/mod.ts';
 import { startOperator } from './operator.ts';
-import { providerLibrary } from './reconcile/mod.ts';
+import { givenResources, providerLibrary, withGiven } from './reconcile/mod.ts';
 
 /** Longest name of a release, characters: what is added to it must still be a name. */
 const MAX_RELEASE = 50;
@@ -15,12 +15,16 @@ const DEFAULT_HEALTH = { host: '0.0.0.0', port: 8081 };
 
 const program = new Command('sluice-operator')
   .description(
-    'Compiles the EgressPools and ShapingPolicies of a namespace to ConfigMaps that pods of Sluice read, and writes to each what became of it. Several may run: one writes.',
+    'Compiles the EgressPools and ShapingPolicies of a namespace, or of each one, to ConfigMaps that pods of Sluice read, and writes to each what became of it. Several may run: one writes.',
   )
   .version(packageJson.version)
   .option(
     '--namespace <name>',
     'of the resources and the ConfigMaps; default: that of the service account or the kubeconfig',
+  )
+  .option(
+    '--all-namespaces',
+    'look after each namespace that has resources, as a world of its own; --namespace is that of the Lease',
   )
   .option('--kubeconfig <file>', 'how to reach the cluster; default: the service account of this pod')
   .option(
@@ -30,6 +34,10 @@ const program = new Command('sluice-operator')
     'sluice',
   )
   .option('--no-providers', 'leave the provider library that comes with Sluice out')
+  .option(
+    '--resources <directory>',
+    'YAML files with resources that come with the installation; one in the cluster of the same kind and name takes its place',
+  )
   .option('--health <host:port>', 'address of /livez, /readyz and /metrics; default: 0.0.0.0:8081', hostPort)
   .addOption(
     new Option('--log-level <level>', 'least important lines that are shown')
@@ -59,6 +67,8 @@ async function main(): Promise<number> {
 
 async function run(options: {
   readonly namespace?: string;
+  readonly allNamespaces?: true;
+  readonly resources?: string;
   readonly kubeconfig?: string;
   readonly name: string;
   readonly providers: boolean;
@@ -82,11 +92,16 @@ async function run(options: {
     },
     pino.destination({ fd: 2, sync: false }),
   );
+  const library = withGiven(
+    providers ? providerLibrary() : [],
+    options.resources === undefined ? [] : givenResources(options.resources),
+  );
   const operator = await startOperator({
     access,
     namespace: options.namespace ?? access.namespace ?? 'default',
+    scope: options.allNamespaces === true ? 'AllNamespaces' : 'Namespace',
     release: name,
-    library: providers ? providerLibrary() : [],
+    library,
     health,
     logger,
   });

@@ -4,9 +4,18 @@ import type { ReconcileObserver, WrittenObject } from './reconcile/mod.ts';
 
 const COMPILE_BUCKETS_S = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 
+type Labels = Readonly<Record<string, string>>;
+/** Empty in an operator of one namespace. */
+type Place = { readonly namespace?: string };
+interface Shown {
+  readonly labels: Labels;
+}
+
 /** Metrics of the operator; listed in docs/reference/operator.md. */
 export class OperatorMetrics implements ReconcileObserver {
   readonly registry = new Registry();
+  /** Label values that are shown, by namespace. */
+  readonly #shown = new Map<Gauge<string>, Map<string, Labels[]>>();
   readonly #compileSeconds = new Histogram({
     name: 'sluice_operator_compile_seconds',
     help: 'Time to compile and pack all resources.',
@@ -16,23 +25,25 @@ export class OperatorMetrics implements ReconcileObserver {
   readonly #resources = new Gauge({
     name: 'sluice_operator_resources',
     help: 'Resources by kind and by whether they are in force as they stand.',
-    labelNames: ['kind', 'accepted'],
+    labelNames: ['namespace', 'kind', 'accepted'],
     registers: [this.registry],
   });
   readonly #generation = new Gauge({
     name: 'sluice_operator_config_generation',
     help: 'Generation of the set of ConfigMaps that was published last.',
+    labelNames: ['namespace'],
     registers: [this.registry],
   });
   readonly #shards = new Gauge({
     name: 'sluice_operator_config_shards',
     help: 'ConfigMaps of that set.',
+    labelNames: ['namespace'],
     registers: [this.registry],
   });
   readonly #info = new Gauge({
     name: 'sluice_operator_config_info',
     help: 'Always 1; the label says which configuration is published, as sluice_config_info of pods does.',
-    labelNames: ['hash'],
+    labelNames: ['namespace', 'hash'],
     registers: [this.registry],
   });
   readonly #writes = new Counter({
@@ -48,20 +59,65 @@ export class OperatorMetrics implements ReconcileObserver {
     registers: [this.registry],
   });
 
-  compiled(durationMs: number, { statuses }: Compiled): void {
-    this.#compileSeconds.observe(durationMs / 1_000);
-    this.#resources.reset();
-    for (const { kind, conditions } of statuses) {
-      const accepted = conditions.find(({ type }) => type === 'Accepted')?.status ?? 'Unknown';
-      this.#resources.inc({ kind, accepted });
-    }
+  compiled(durationMs: number, compiled: Compiled): void {
+    this.#compiled(durationMs, compiled, {});
   }
 
   published(generation: number, hash: string, shards: number): void {
-    this.#generation.set(generation);
-    this.#shards.set(shards);
-    this.#info.reset();
-    this.#info.set({ hash }, 1);
+    this.#published(generation, hash, shards, {});
+  }
+
+  /** The same for one of several namespaces. */
+  of(namespace: string): ReconcileObserver {
+    return {
+      compiled: (durationMs, compiled) => this.#compiled(durationMs, compiled, { namespace }),
+      published: (generation, hash, shards) => this.#published(generation, hash, shards, { namespace }),
+      wrote: (object) => this.wrote(object),
+      failed: (object, failure) => this.failed(object, failure),
+    };
+  }
+
+  /** A namespace has nothing of ours any more. */
+  forget(namespace: string): void {
+    this.#forget(this.#resources, { namespace });
+    this.#forget(this.#info, { namespace });
+    for (const gauge of [this.#generation, this.#shards]) gauge.remove({ namespace });
+  }
+
+  #compiled(durationMs: number, { statuses }: Compiled, place: Place): void {
+    this.#compileSeconds.observe(durationMs / 1_000);
+    this.#forget(this.#resources, place);
+    const counts = new Map<string, Shown & { readonly count: number }>();
+    for (const { kind, conditions } of statuses) {
+      const accepted = conditions.find(({ type }) => type === 'Accepted')?.status ?? 'Unknown';
+      const key = `${kind} ${accepted}`;
+      const labels = { ...place, kind, accepted };
+      counts.set(key, { labels, count: (counts.get(key)?.count ?? 0) + 1 });
+    }
+    for (const { labels, count } of counts.values()) this.#show(this.#resources, place, labels, count);
+  }
+
+  #published(generation: number, hash: string, shards: number, place: Place): void {
+    this.#generation.set(place, generation);
+    this.#shards.set(place, shards);
+    this.#forget(this.#info, place);
+    this.#show(this.#info, place, { ...place, hash }, 1);
+  }
+
+  /** Shows a value until it is forgotten for its namespace. */
+  #show(gauge: Gauge<string>, { namespace = '' }: Place, labels: Labels, value: number): void {
+    gauge.set(labels, value);
+    const shown = this.#shown.get(gauge) ?? new Map<string, Labels[]>();
+    this.#shown.set(gauge, shown);
+    const ofPlace = shown.get(namespace) ?? [];
+    shown.set(namespace, ofPlace);
+    ofPlace.push(labels);
+  }
+
+  #forget(gauge: Gauge<string>, { namespace = '' }: Place): void {
+    const shown = this.#shown.get(gauge);
+    for (const labels of shown?.get(namespace) ?? []) gauge.remove(labels);
+    shown?.delete(namespace);
   }
 
   wrote(object: WrittenObject): void {

@@ -4,14 +4,16 @@ import type { ParsedResource } from '@sluice/crds';
 import { startHealthServer } from './health-server.ts';
 import { ApiClient, type ClusterAccess, Election, type Logger } from './kube/mod.ts';
 import { OperatorMetrics } from './operator-metrics.ts';
-import { Reconciler } from './reconcile/mod.ts';
+import { NamespaceReconcilers, Reconciler } from './reconcile/mod.ts';
 
 /** A watch of which nothing was heard for so long is not alive: twice its watchdog would have opened another one. Milliseconds. */
 const WATCH_DEAD_MS = 150_000;
 
 export interface OperatorOptions {
   readonly access: ClusterAccess;
+  /** Of the Lease, and of the resources where `scope` is `Namespace`. */
   readonly namespace: string;
+  readonly scope: 'Namespace' | 'AllNamespaces';
   /** First part of the names of the ConfigMaps and of the Lease. */
   readonly release: string;
   readonly library: readonly ParsedResource[];
@@ -33,23 +35,30 @@ export interface Operator {
  * Example: `const operator = await startOperator({ access: await inClusterAccess(process.env), namespace: 'mail', … }); … await operator.stop()`
  */
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
-  const { access, namespace, release, library, logger } = options;
+  const { access, namespace, scope, release, library, logger } = options;
   const client = new ApiClient(access);
   const metrics = new OperatorMetrics();
   const identity = `${hostname()}_${randomBytes(4).toString('hex')}`;
   const clocks = { nowMs: () => performance.now(), wallMs: () => Date.now() };
-  const reconciler: Reconciler = new Reconciler({
+  const common = {
     client,
-    namespace,
     release,
     identity,
     library,
     isLeader: () => election.isLeader,
     logger,
-    observer: metrics,
     random: Math.random,
     ...clocks,
-  });
+  };
+  const reconciler: Reconciler | NamespaceReconcilers =
+    scope === 'Namespace'
+      ? new Reconciler({ ...common, namespace, observer: metrics })
+      : new NamespaceReconcilers({
+          ...common,
+          home: namespace,
+          observe: (each) => metrics.of(each),
+          forget: (each) => metrics.forget(each),
+        });
   const election: Election = new Election({
     client,
     namespace,
@@ -73,7 +82,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   });
   reconciler.start();
   election.start();
-  logger.info({ namespace, release, identity, health: health.port }, 'watching');
+  logger.info({ namespace, scope, release, identity, health: health.port }, 'watching');
   return {
     healthPort: health.port,
     async stop() {

@@ -22,6 +22,7 @@ export interface SeenRequest {
 
 interface Metadata {
   name: string;
+  namespace?: string;
   resourceVersion: string;
   generation?: number;
   uid: string;
@@ -36,7 +37,7 @@ export interface StoredObject {
 
 interface Happening {
   readonly version: number;
-  readonly collection: string;
+  readonly path: string;
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly object: StoredObject;
 }
@@ -98,7 +99,7 @@ export class FakeApiServer {
   }
 
   paths(collection: string): readonly string[] {
-    return [...this.#objects.keys()].filter((path) => path.startsWith(`${collection}/`)).toSorted();
+    return [...this.#objects.keys()].filter((path) => isIn(path, collection)).toSorted();
   }
 
   /** Writes an object as a user would; `spec` that differs raises the generation. */
@@ -107,9 +108,12 @@ export class FakeApiServer {
     const name = path.slice(path.lastIndexOf('/') + 1);
     const spec = 'spec' in given ? given.spec : before?.spec;
     const changed = JSON.stringify(spec) !== JSON.stringify(before?.spec);
+    const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1];
     const metadata: Metadata = {
       ...before?.metadata,
-      uid: before?.metadata.uid ?? `uid-${name}`,
+      ...(namespace !== undefined && { namespace }),
+      // One that is deleted and made again is another one.
+      uid: before?.metadata.uid ?? `uid-${name}-${this.#version}`,
       ...record(given.metadata),
       generation: (before?.metadata.generation ?? 0) + (before === undefined || changed ? 1 : 0),
       name,
@@ -247,8 +251,7 @@ export class FakeApiServer {
   }
 
   #happen(path: string, type: Happening['type'], object: StoredObject): void {
-    const collection = path.slice(0, path.lastIndexOf('/'));
-    const happening = { version: Number(object.metadata.resourceVersion), collection, type, object };
+    const happening = { version: Number(object.metadata.resourceVersion), path, type, object };
     this.#log.push(happening);
     for (const watch of this.#watches) tell(watch, happening);
   }
@@ -256,7 +259,7 @@ export class FakeApiServer {
 
 function tell({ collection, response, labelSelector }: OpenWatch, happening: Happening): void {
   const { type, object } = happening;
-  if (happening.collection !== collection || !matches(object, labelSelector)) return;
+  if (!isIn(happening.path, collection) || !matches(object, labelSelector)) return;
   response.write(`${JSON.stringify({ type, object })}\n`);
 }
 
@@ -276,9 +279,14 @@ function holds(object: unknown, patch: unknown): boolean {
   return Object.entries(patch).every(([name, member]) => holds(given[name], member));
 }
 
-/** Paths of objects have a name after the plural. */
+/** Paths of objects have a name after the plural; without a namespace it is the collection of all of them. */
 function isCollection(path: string): boolean {
-  return /\/namespaces\/[^/]+\/[^/]+$/.test(path);
+  return /\/namespaces\/[^/]+\/[^/]+$/.test(path) || !path.includes('/namespaces/');
+}
+
+function isIn(path: string, collection: string): boolean {
+  const own = path.slice(0, path.lastIndexOf('/'));
+  return own === collection || own.replace(/\/namespaces\/[^/]+/, '') === collection;
 }
 
 function failure(reason: string, message: string): unknown {

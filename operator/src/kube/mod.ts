@@ -16,4 +16,6 @@ export { type KubeObject, kubeObject, withoutManagedFields } from './kube-object
 export { LatestObjects } from './latest-objects.ts';
 export type { Logger } from './logger.ts';
 export { Reflector, type ReflectorTiming } from './reflector.ts';
+export { SharedCollection } from './shared-collection.ts';
+export type { CollectionName, OpenWatch, WatchedCollection } from './watched-collection.ts';
 export { WorkQueue, type WorkResult } from './work-queue.ts';

@@ -12,6 +12,7 @@ import {
 } from './kube-object.ts';
 import type { Logger } from './logger.ts';
 import { pause } from './pause.ts';
+import type { WatchedCollection } from './watched-collection.ts';
 
 /** Objects in one page of a list. */
 export const PAGE_SIZE = 500;
@@ -45,7 +46,9 @@ export interface ReflectorOptions {
   /** Of the collection: `/api/v1/namespaces/mail/configmaps`. */
   readonly path: string;
   readonly labelSelector?: string;
-  /** Names whose objects are other ones now, come, or gone; every name after a list. Must not throw; if it does, the log tells it. */
+  /** What tells objects apart; default: their name, which is enough within a namespace. */
+  readonly keyOf?: (object: KubeObject) => string;
+  /** Names (or what `keyOf` says) whose objects are other ones now, come, or gone; every name after a list. Must not throw; if it does, the log tells it. */
   readonly onChange: (names: readonly string[]) => void;
   readonly logger: Logger;
   readonly random: () => number;
@@ -65,8 +68,9 @@ type StepEnd =
  *
  * Example: `const pools = new Reflector({ client, path, onChange, … }); pools.start(); … pools.objects.get('shared-a')`
  */
-export class Reflector {
+export class Reflector implements WatchedCollection {
   readonly #options: ReflectorOptions;
+  readonly #keyOf: (object: KubeObject) => string;
   readonly #timing: ReflectorTiming;
   /** Of failures: an API server that does not answer, or refuses. */
   readonly #backoff: Backoff;
@@ -82,6 +86,7 @@ export class Reflector {
   constructor(options: ReflectorOptions) {
     this.#options = options;
     this.#timing = options.timing ?? REFLECTOR_TIMING;
+    this.#keyOf = options.keyOf ?? (({ metadata }) => metadata.name);
     const { minBackoffMs: minMs, maxBackoffMs: maxMs } = this.#timing;
     this.#backoff = new Backoff({ minMs, maxMs, random: options.random });
     this.#relists = new Backoff({ minMs, maxMs, random: options.random });
@@ -161,7 +166,7 @@ export class Reflector {
         found.clear();
         continue;
       }
-      for (const object of page.items) found.set(object.metadata.name, withoutManagedFields(object));
+      for (const object of page.items) found.set(this.#keyOf(object), withoutManagedFields(object));
       version = page.version;
       next = page.next;
       if (next === undefined || next === '') break;
@@ -277,11 +282,12 @@ export class Reflector {
     }
     const parsed = kubeObject.safeParse(object);
     if (!parsed.success) return { type: 'Relist', reason: 'a line of the watch holds no object' };
-    const { name, resourceVersion = '' } = parsed.data.metadata;
-    if (type === 'DELETED') this.#objects.delete(name);
-    else this.#objects.set(name, withoutManagedFields(parsed.data));
+    const { resourceVersion = '' } = parsed.data.metadata;
+    const key = this.#keyOf(parsed.data);
+    if (type === 'DELETED') this.#objects.delete(key);
+    else this.#objects.set(key, withoutManagedFields(parsed.data));
     this.#resourceVersion = resourceVersion;
-    this.#changed([name]);
+    this.#changed([key]);
     return undefined;
   }
 

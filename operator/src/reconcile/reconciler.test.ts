@@ -109,6 +109,20 @@ test('a pool that is applied is in the ConfigMap and says so; nothing is written
   assert.equal(writes().filter(({ path }) => path.endsWith('/status')).length, 1);
 });
 
+test('a change that a user makes while its status is being written is not lost', async (t) => {
+  const { server, pools } = await start(t);
+  await until('it watches', () => server.openWatches === 3);
+  let changed = false;
+  server.fault = ({ method, path }) => {
+    if (method !== 'PATCH' || !path.endsWith('/egresspools/a/status') || changed) return undefined;
+    changed = true;
+    server.put(`${RESOURCES}/egresspools/a`, pool('192.0.2.2'));
+    return undefined;
+  };
+  server.put(`${RESOURCES}/egresspools/a`, pool('192.0.2.1'));
+  await until('the change is published', () => pools().includes('a=192.0.2.2'));
+});
+
 test('with no resource at all there is an empty configuration: pods know that there is nothing', async (t) => {
   const { found } = await start(t);
   await until('it is published', () => found() !== undefined);

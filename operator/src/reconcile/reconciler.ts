@@ -14,12 +14,15 @@ import {
   type ApiClient,
   type ApiFailure,
   apply,
+  type CollectionName,
   FIELD_MANAGER,
   type KubeObject,
   LatestObjects,
   type Logger,
+  type OpenWatch,
   Reflector,
   type ReflectorTiming,
+  type WatchedCollection,
   WorkQueue,
   type WorkResult,
 } from '../kube/mod.ts';
@@ -62,12 +65,14 @@ export interface ReconcilerOptions {
   readonly nowMs: () => number;
   readonly wallMs: () => number;
   readonly timing?: ReflectorTiming;
+  /** How collections are watched; default: a reflector for each. */
+  readonly openWatch?: OpenWatch;
 }
 
 /** A collection and what is known of it. */
 interface Collection {
   readonly path: string;
-  readonly reflector: Reflector;
+  readonly reflector: WatchedCollection;
   readonly latest: LatestObjects;
 }
 
@@ -94,19 +99,20 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    const resources = `/apis/${API_VERSION}/namespaces/${options.namespace}`;
+    const api = `/apis/${API_VERSION}`;
     this.#resources = {
-      EgressPool: this.#collection(`${resources}/egresspools`, (names) => this.#heard('EgressPool', names)),
-      ShapingPolicy: this.#collection(`${resources}/shapingpolicies`, (names) =>
+      EgressPool: this.#collection({ api, resource: 'egresspools' }, (names) =>
+        this.#heard('EgressPool', names),
+      ),
+      ShapingPolicy: this.#collection({ api, resource: 'shapingpolicies' }, (names) =>
         this.#heard('ShapingPolicy', names),
       ),
     };
     this.#configMaps = this.#collection(
-      `/api/v1/namespaces/${options.namespace}/configmaps`,
+      { api: '/api/v1', resource: 'configmaps', labelSelector: `${CONFIG_LABEL}=${options.release}` },
       (names) => {
         if (names.length === 0 || this.#configMaps.latest.heard(names).length > 0) this.#compileSoon();
       },
-      `${CONFIG_LABEL}=${options.release}`,
     );
     const { client, namespace, identity, logger, observer, wallMs } = options;
     this.#statuses = new StatusWriter({
@@ -172,22 +178,22 @@ export class Reconciler {
     await Promise.all(this.#collections().map(({ reflector }) => reflector.stop()));
   }
 
-  #collection(
-    path: string,
-    onChange: (names: readonly string[]) => void,
-    labelSelector?: string,
-  ): Collection {
-    const { client, logger, random, nowMs, timing } = this.#options;
-    const reflector = new Reflector({
-      client,
-      path,
-      ...(labelSelector !== undefined && { labelSelector }),
-      onChange,
-      logger,
-      random,
-      nowMs,
-      ...(timing && { timing }),
-    });
+  #collection(name: CollectionName, onChange: (names: readonly string[]) => void): Collection {
+    const { client, namespace, logger, random, nowMs, timing, openWatch } = this.#options;
+    const { api, resource, ...selector } = name;
+    const path = `${api}/namespaces/${namespace}/${resource}`;
+    const reflector =
+      openWatch?.(name, onChange) ??
+      new Reflector({
+        client,
+        path,
+        ...selector,
+        onChange,
+        logger,
+        random,
+        nowMs,
+        ...(timing && { timing }),
+      });
     return { path, reflector, latest: new LatestObjects(reflector) };
   }
 
@@ -200,10 +206,12 @@ export class Reconciler {
     const { latest } = this.#resources[kind];
     // A list of nothing is news too: there may be nothing at all.
     if (names.length === 0) this.#compileSoon();
-    for (const name of latest.heard(names)) {
+    const news = new Set(latest.heard(names));
+    for (const name of names) {
       const key = resourceKey({ kind, name });
-      if (this.#statuses.isCompiled(key, latest.get(name)?.metadata)) this.#queue.add(key);
-      else this.#compileSoon();
+      // Also of an own write: a status that was written just after a user's change has that change in its answer.
+      if (!this.#statuses.isCompiled(key, latest.get(name)?.metadata)) this.#compileSoon();
+      else if (news.has(name)) this.#queue.add(key);
     }
   }
 
