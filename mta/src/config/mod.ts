@@ -28,11 +28,10 @@ export {
   type LoadedSettings,
   loadSettings,
   type SecretFiles,
-  type Surroundings,
   settingsFrom,
-  thisMachine,
 } from './settings-file.ts';
 export { settingsPage } from './settings-page.ts';
+export { type Surroundings, thisMachine } from './surroundings.ts';
 export { missingCredentials, unknownNames } from './unknown-names.ts';
 export { watchConfigMaps } from './watch-config-maps.ts';
 export { type FileWatch, watchFiles } from './watch-files.ts';

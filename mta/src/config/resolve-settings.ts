@@ -13,8 +13,8 @@ import type {
   SpoolSettings,
   UserSettings,
 } from './settings.ts';
-import type { ReadText, Surroundings } from './settings-file.ts';
 import { type SettingsInFile, type UserInFile, usersFileSchema } from './settings-schema.ts';
+import type { ReadText, Surroundings } from './surroundings.ts';
 import { type FieldPath, parseYamlSource, type YamlSource } from './yaml-source.ts';
 
 export interface ResolveInput {

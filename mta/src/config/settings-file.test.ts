@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Problem } from '@sluice/crds';
 import type { Settings } from './settings.ts';
-import { loadSettings, type Surroundings, thisMachine } from './settings-file.ts';
+import { loadSettings } from './settings-file.ts';
+import { type Surroundings, thisMachine } from './surroundings.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-settings-'));
 after(() => rmSync(directory, { recursive: true }));

@@ -1,25 +1,14 @@
-import { getServers } from 'node:dns';
 import { readFileSync } from 'node:fs';
-import { hostname, totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { Problem } from '@sluice/crds';
 import { errorText } from '@sluice/crds';
 import { checkShape } from './check-shape.ts';
-import { type HostPort, parseHostPort } from './host-port.ts';
 import { plainReason } from './plain-reason.ts';
 import { resolveSettings } from './resolve-settings.ts';
 import type { Settings } from './settings.ts';
 import { settingsSchema } from './settings-schema.ts';
+import { type Surroundings, thisMachine } from './surroundings.ts';
 import { parseYamlSource } from './yaml-source.ts';
-
-const DNS_PORT = 53;
-
-/** What the machine says where the file says nothing. */
-export interface Surroundings {
-  readonly hostname: string;
-  readonly memoryBytes: number;
-  readonly dnsServers: readonly HostPort[];
-}
 
 export type LoadedSettings =
   | { readonly settings: Settings; readonly secrets: SecretFiles }
@@ -74,23 +63,10 @@ export function settingsFrom(
   return 'problems' in resolved ? resolved : { ...resolved, secrets: { files: [...files], readAgain } };
 }
 
-/** The text of a file, or the error as a value. */
-export type ReadText = (file: string) => string | Error;
-
 function readText(file: string): string | Error {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
-}
-
-/** Resolvers, name and memory of this machine; inside a container its memory limit. */
-export function thisMachine(): Surroundings {
-  return {
-    hostname: hostname().toLowerCase(),
-    // Without a limit `constrainedMemory` says 0 or more than there is.
-    memoryBytes: Math.min(process.constrainedMemory() || totalmem(), totalmem()),
-    dnsServers: getServers().map((text) => parseHostPort(text) ?? { host: text, port: DNS_PORT }),
-  };
 }

@@ -10,4 +10,5 @@ export { createProxyMetrics, type ProxyMetrics } from './proxy-metrics.ts';
 export { type EventsWanted, readEventStream, type SeenEvent } from './read-event-stream.ts';
 export { eventsPage, metricsPage } from './reference-pages.ts';
 export { isReported, mayReportDelay, type ReportRules } from './report-rules.ts';
-export { isReport, type ReportedRecipient, type StatusReport, writeStatusReport } from './status-report.ts';
+export type { ReportedRecipient, StatusReport } from './status-report.ts';
+export { isReport, writeStatusReport } from './write-status-report.ts';

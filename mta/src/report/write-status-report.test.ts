@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import PostalMime from 'postal-mime';
 import { encodeUtf8Address, encodeXtext } from '../spool/mod.ts';
 import { envelopeOf, MESSAGE, REPORT_ID, recipientOf, replyOf, reportOf } from './status-report.fixture.ts';
-import { type StatusReport, writeStatusReport } from './status-report.ts';
+import type { StatusReport } from './status-report.ts';
+import { writeStatusReport } from './write-status-report.ts';
 
 type Fields = Readonly<Record<string, string>>;
 
