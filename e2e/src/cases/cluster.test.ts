@@ -1,97 +1,19 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { blast } from '@sluice/mta/blast';
+import { test } from 'node:test';
 import { MAX_UNJOURNALLED_OUTCOMES } from '@sluice/mta/dispatch';
-import { Ledger, PROVIDERS, type Sink, startSink } from '@sluice/mta/sink';
-import { jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
-import { closeAfter } from '../harness/last-first.ts';
-import { type NatsServer, skipWithoutNats, startNats } from '../harness/nats-server.ts';
-import { plainPlan } from '../harness/plans.ts';
+import { skipWithoutNats } from '../harness/nats-server.ts';
 import { readQueue } from '../harness/queue-reader.ts';
-import { onePolicy, onePool, routeTo } from '../harness/resources.ts';
-import { type SluiceProcess, startSluice } from '../harness/sluice-process.ts';
+import type { SluiceProcess } from '../harness/sluice-process.ts';
+import { POD_CONNECTIONS, startCluster } from '../harness/test-cluster.ts';
 import { until } from '../harness/until.ts';
-import { type Receipts, receipts } from '../judge/receipts.ts';
 
 const skip = await skipWithoutNats(
   'several pods share one NATS: mail of a pod that ends is sent by the others',
 );
 
-const DOMAIN = 'far.example';
-const CONNECTIONS = 20;
 const RUN = 'c';
-
-const policy = onePolicy({
-  retry: { delays: ['1s'], expireAfter: '1h' },
-  limits: [{ name: 'source-site', per: ['Source', 'Site'], connections: CONNECTIONS }],
-});
-
-interface TestCluster {
-  readonly nats: NatsServer;
-  readonly ledger: Ledger;
-  /** A host that answers the final dot after so long; its receipts are counted with those of all hosts. */
-  host(finalDotMs: number): Promise<Sink>;
-  /** A pod whose mail goes to that host. */
-  pod(host: Sink): Promise<SluiceProcess>;
-  /** Sends mail to a pod, so many a second; resolves with which messages got their 250. */
-  fill(pod: SluiceProcess, run: string, messages: number, ratePerSecond?: number): Promise<Uint8Array>;
-  judged(run: string, accepted: Uint8Array): Receipts;
-}
-
-async function startCluster(context: TestContext): Promise<TestCluster> {
-  const nats = await startNats({ users: [POD_USER] });
-  closeAfter(context, () => nats.close());
-  const ledger = new Ledger();
-  let pods = 0;
-  return {
-    nats,
-    ledger,
-    async host(finalDotMs) {
-      const behaviour = { ...PROVIDERS.plain('mx.far.example'), finalDotMs };
-      const sink = await startSink({ behaviour, address: '127.0.0.1', port: 0, ledger });
-      closeAfter(context, () => sink.close());
-      return sink;
-    },
-    async pod(host) {
-      const sluice = await startSluice({
-        spec: { routes: [routeTo(DOMAIN, host)], spool: jetStreamSpool([nats.url]) },
-        resources: { 'pool.yaml': onePool([`127.0.4.${++pods}`]), 'policy.yaml': policy },
-      });
-      closeAfter(context, () => sluice.close());
-      return sluice;
-    },
-    async fill(pod, run, messages, ratePerSecond) {
-      const accepted = new Uint8Array(messages);
-      await blast({
-        target: pod.smtp,
-        sessions: 20,
-        ...(ratePerSecond !== undefined && { ratePerSecond }),
-        plan: plainPlan(run, messages, [DOMAIN]),
-        onAnswer: (message, answer) => {
-          if (answer.code === 250) accepted[message.firstRecipient] = 1;
-        },
-      });
-      return accepted;
-    },
-    judged: (run, accepted) => receipts(run, accepted, ledger.runs.get(run) ?? new Uint8Array(), new Set()),
-  };
-}
-
-/** Waits until everything that was accepted has arrived; returns how long it took, milliseconds. */
-async function allArrived(
-  { judged }: TestCluster,
-  accepted: ReadonlyMap<string, Uint8Array>,
-  timeoutMs: number,
-): Promise<number> {
-  const startMs = performance.now();
-  await until(
-    'everything that was accepted has arrived',
-    () => [...accepted].reduce((open, [run, got]) => open + judged(run, got).open, 0),
-    (open) => open === 0,
-    timeoutMs,
-  );
-  return performance.now() - startMs;
-}
+/** Of the ring. */
+const SEGMENTS = 256;
 
 function queued(pod: SluiceProcess): Promise<number> {
   return readQueue(pod.admin).then(({ entries }) => entries);
@@ -106,12 +28,12 @@ test('the mail of a pod that is killed is sent by another one within 30 seconds'
   const heir = await cluster.pod(await cluster.host(0));
   const got = await cluster.fill(victim, RUN, 3_000);
   const other = await cluster.fill(heir, 'd', 200);
-  await allArrived(cluster, new Map([['d', other]]), 10_000);
+  await cluster.allArrived(new Map([['d', other]]), 10_000);
   assert.ok((await queued(victim)) > 2_500, 'it had something to lose');
   await victim.kill('SIGKILL');
-  const tookMs = await allArrived(cluster, new Map([[RUN, got]]), 30_000);
+  const tookMs = await cluster.allArrived(new Map([[RUN, got]]), 30_000);
   const { accepted, duplicates } = cluster.judged(RUN, got);
-  assert.ok(duplicates <= MAX_UNJOURNALLED_OUTCOMES + CONNECTIONS, `${duplicates} duplicates`);
+  assert.ok(duplicates <= MAX_UNJOURNALLED_OUTCOMES + POD_CONNECTIONS, `${duplicates} duplicates`);
   context.diagnostic(
     `${accepted} messages, all sent ${Math.round(tookMs)} ms after the kill, ${duplicates} twice`,
   );
@@ -128,7 +50,7 @@ test('after SIGTERM others send the mail of a pod within 2 seconds, and what wai
   await until(
     'transactions are open',
     () => readQueue(leaver.admin),
-    ({ lanes }) => (lanes[0]?.inFlight ?? 0) >= CONNECTIONS,
+    ({ lanes }) => (lanes[0]?.inFlight ?? 0) >= POD_CONNECTIONS,
     5_000,
   );
   const before = cluster.ledger.totals.delivered;
@@ -141,8 +63,12 @@ test('after SIGTERM others send the mail of a pod within 2 seconds, and what wai
     10_000,
   );
   const firstMs = performance.now() - startMs;
-  await allArrived(cluster, new Map([[RUN, got]]), 40_000);
+  await cluster.allArrived(new Map([[RUN, got]]), 40_000);
   assert.equal(await ended, 0);
+  // Its half, and the other half once: while the leaver drains nobody keeps a share free for it.
+  const metrics = await (await fetch(`${heir.admin}/metrics`)).text();
+  const adoptions = Number(/^sluice_cluster_adoptions_total (\d+)$/m.exec(metrics)?.[1]);
+  assert.ok(adoptions >= SEGMENTS && adoptions < SEGMENTS + 20, `${adoptions} adoptions`);
   await until(
     'nothing is queued',
     () => queued(heir),
@@ -174,7 +100,7 @@ test('pods go from three to one and back to three under load: nothing is strande
   const again = await Promise.all([cluster.pod(slow), cluster.pod(slow)]);
   await alone;
   await Promise.all(again.map((pod, index) => load(`d${index}`, pod, 200)));
-  await allArrived(cluster, runs, 60_000);
+  await cluster.allArrived(runs, 60_000);
   let accepted = 0;
   for (const [run, got] of runs) {
     const judged = cluster.judged(run, got);
@@ -202,15 +128,15 @@ test('a pod that is stopped for longer than its session gives up its mail when i
     await until(
       'another pod sends its mail',
       () => cluster.judged(RUN, got).open,
-      (open) => open <= CONNECTIONS,
+      (open) => open <= POD_CONNECTIONS,
       40_000,
     );
   } finally {
     process.kill(victim.pid, 'SIGCONT');
   }
-  await allArrived(cluster, runs, 30_000);
+  await cluster.allArrived(runs, 30_000);
   const { duplicates } = cluster.judged(RUN, got);
-  assert.ok(duplicates <= MAX_UNJOURNALLED_OUTCOMES + CONNECTIONS, `${duplicates} duplicates`);
+  assert.ok(duplicates <= MAX_UNJOURNALLED_OUTCOMES + POD_CONNECTIONS, `${duplicates} duplicates`);
   await until(
     'it has nothing queued',
     () => queued(victim),
@@ -225,7 +151,7 @@ test('a pod that is stopped for longer than its session gives up its mail when i
     30_000,
   );
   runs.set('v', await cluster.fill(victim, 'v', 20));
-  await allArrived(cluster, runs, 90_000);
+  await cluster.allArrived(runs, 90_000);
   context.diagnostic(`${duplicates} duplicates`);
 });
 
@@ -252,7 +178,7 @@ test('NATS is gone for a moment while two pods work: both go on with what they h
       20_000,
     );
   for (const [index, pod] of pods.entries()) runs.set(`y${index}`, await cluster.fill(pod, `y${index}`, 200));
-  await allArrived(cluster, runs, 40_000);
+  await cluster.allArrived(runs, 40_000);
   let accepted = 0;
   for (const [run, got] of runs) {
     const judged = cluster.judged(run, got);

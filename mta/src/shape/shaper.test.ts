@@ -83,6 +83,22 @@ describe('connections', () => {
     connect(shaper, one, next, 120);
   });
 
+  test('a slot that came from elsewhere while the process stood still is told of all the same: its mail would wait for ever', () => {
+    const allocation = new InProcessAllocation(new Allocator());
+    const [here, elsewhere] = ['here', 'elsewhere'].map((client) => createShaper({ client, allocation }));
+    assert.ok(here !== undefined && elsewhere !== undefined);
+    const one = keysOf(limit('one', { connections: 1 }));
+    const grant = connect(elsewhere, one, waiter(), 0);
+    const log: string[] = [];
+    const who = waiter('mail', log);
+    refused(here.takeConnection(one, who, 5));
+    elsewhere.release(grant, 10);
+    const lateMs = 10 + 3 * RESERVATION_MS;
+    here.advance(lateMs);
+    assert.deepEqual(log, [`mail@${lateMs}`]);
+    connect(here, one, who, lateMs + RESERVATION_MS - 1);
+  });
+
   test('a cancelled waiter gives up its turn at once', () => {
     const shaper = createShaper();
     const log: string[] = [];

@@ -72,7 +72,7 @@ class PodShaper implements Shaper {
   constructor(options: ShaperOptions) {
     const client = options.client ?? ONLY_CLIENT;
     const allocation = options.allocation ?? new InProcessAllocation(new Allocator());
-    const wake = (registration: Registration, nowMs: number): void => this.#wakes.add(registration, nowMs);
+    const wake = (registration: Registration): void => this.#wakes.add(registration);
     this.#client = client;
     this.#port = allocation.join(
       client,
@@ -159,7 +159,7 @@ class PodShaper implements Shaper {
     this.#tokens.advance(nowMs);
     this.#held.sweep(nowMs);
     if (this.#onHold.size > 0 && nowMs < this.#port.heldFromMs()) {
-      for (const registration of this.#onHold) this.#wakes.add(registration, nowMs);
+      for (const registration of this.#onHold) this.#wakes.add(registration);
       this.#onHold.clear();
     }
     this.#finish(nowMs);
@@ -272,7 +272,7 @@ class PodShaper implements Shaper {
     for (const registration of [...this.#registrations.values()]) {
       this.#forget(registration, nowMs);
       this.#registrations.set(registration.waiter, registration);
-      this.#wakes.add(registration, nowMs);
+      this.#wakes.add(registration);
     }
     this.#held.lose(nowMs);
   }

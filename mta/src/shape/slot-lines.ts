@@ -15,7 +15,7 @@ export interface SlotSignals {
 export class SlotLines {
   readonly #port: AllocationPort;
   readonly #held: HeldKeys;
-  readonly #wake: (registration: Registration, nowMs: number) => void;
+  readonly #wake: (registration: Registration) => void;
   readonly #signals: SlotSignals;
   readonly #demands = new Map<number, Registration>();
   #lastDemand = 0;
@@ -27,7 +27,7 @@ export class SlotLines {
   constructor(
     port: AllocationPort,
     held: HeldKeys,
-    wake: (registration: Registration, nowMs: number) => void,
+    wake: (registration: Registration) => void,
     signals: SlotSignals,
   ) {
     this.#port = port;
@@ -80,7 +80,7 @@ export class SlotLines {
       registration.demand = undefined;
       registration.slots = { grant: effect.grant, signature: registration.demandSignature };
       this.#standAt(registration, undefined);
-      if (registration !== this.#asking) this.#wake(registration, nowMs);
+      if (registration !== this.#asking) this.#wake(registration);
     } else if (effect.type === 'queued') {
       const registration = this.#demands.get(effect.demand);
       if (registration !== undefined) this.#standAt(registration, this.#held.get(effect.keyId));

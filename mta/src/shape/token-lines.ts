@@ -18,11 +18,11 @@ const LEAST_WAIT_MS = 0.01;
 /** Who waits for tokens in this pod, and in which order they get them. */
 export class TokenLines {
   readonly #port: AllocationPort;
-  readonly #wake: (registration: Registration, nowMs: number) => void;
+  readonly #wake: (registration: Registration) => void;
   /** Rates whose line has something to do at a known time. */
   readonly #due = new Heap<HeldRate>((one, other) => one.serveAtMs < other.serveAtMs);
 
-  constructor(port: AllocationPort, wake: (registration: Registration, nowMs: number) => void) {
+  constructor(port: AllocationPort, wake: (registration: Registration) => void) {
     this.#port = port;
     this.#wake = wake;
   }
@@ -139,7 +139,7 @@ export class TokenLines {
     this.#due.delete(rate);
     for (let first = rate.line.first; first !== undefined; first = rate.line.first) {
       this.#step(rate, first);
-      this.#wake(first, nowMs);
+      this.#wake(first);
     }
   }
 
@@ -170,7 +170,7 @@ export class TokenLines {
       if (rate.availableTo(first, nowMs) + ROUNDING < rate.needed(first.units)) break;
       this.#step(rate, first);
       this.#reserve(rate, first.units, first);
-      this.#wake(first, nowMs);
+      this.#wake(first);
     }
     this.#schedule(rate, nowMs);
     this.#letGo(rate, nowMs);

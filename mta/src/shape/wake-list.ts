@@ -8,19 +8,17 @@ export class WakeList {
   #waking = false;
   readonly #expiring = new Heap<Registration>((one, other) => one.expiresAtMs < other.expiresAtMs);
 
-  /** The waiter's turn has come; it is told by the next `wakeAll`. What is kept for it is kept from now on. */
-  add(registration: Registration, nowMs: number): void {
-    registration.expiresAtMs = nowMs + RESERVATION_MS;
-    this.#expiring.push(registration);
+  /** The waiter's turn has come; it is told by the next `wakeAll`. */
+  add(registration: Registration): void {
     this.#toWake.push(registration);
   }
 
   /** It came, or was forgotten. */
   delete(registration: Registration): void {
+    if (this.#toWake.length > 0) this.#toWake = this.#toWake.filter((each) => each !== registration);
     if (registration.expiresAtMs === Number.POSITIVE_INFINITY) return;
     registration.expiresAtMs = Number.POSITIVE_INFINITY;
     this.#expiring.delete(registration);
-    if (this.#toWake.length > 0) this.#toWake = this.#toWake.filter((each) => each !== registration);
   }
 
   get waiting(): boolean {
@@ -37,16 +35,26 @@ export class WakeList {
     return first !== undefined && first.expiresAtMs <= nowMs ? first : undefined;
   }
 
-  /** Wakes in order: class, then age. A waiter may take from inside its `wake`. */
+  /**
+   * Wakes in order: class, then age. A waiter may take from inside its `wake`. What is kept for it is kept from now on: one that has not been told
+   * yet, because the process stood still meanwhile, must not be forgotten, or it would wait for ever.
+   */
   wakeAll(nowMs: number): void {
     if (this.#waking) return;
     this.#waking = true;
     try {
       this.#toWake.sort((one, other) => (goesBefore(one, other) ? -1 : 1));
       for (let next = this.#toWake.shift(); next !== undefined; next = this.#toWake.shift())
-        next.waiter.wake(nowMs);
+        this.#tell(next, nowMs);
     } finally {
       this.#waking = false;
     }
+  }
+
+  #tell(registration: Registration, nowMs: number): void {
+    if (registration.expiresAtMs !== Number.POSITIVE_INFINITY) this.#expiring.delete(registration);
+    registration.expiresAtMs = nowMs + RESERVATION_MS;
+    this.#expiring.push(registration);
+    registration.waiter.wake(nowMs);
   }
 }

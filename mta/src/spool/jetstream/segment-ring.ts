@@ -251,6 +251,11 @@ export class SegmentRing implements Cluster {
     };
   }
 
+  /** Other sessions that take segments: one that drains lives for as long as its transactions do, and has no share. */
+  #takers(): readonly string[] {
+    return this.#session.watch.living().filter((session) => this.#values.get(session)?.state !== 'draining');
+  }
+
   #claims(): readonly number[] {
     const claims: number[] = [];
     for (const { segment, owner } of this.#segments.values())
@@ -301,7 +306,7 @@ export class SegmentRing implements Cluster {
     const due = this.#plan.due(
       new Set(this.#segments.keys()),
       this.#adopting,
-      this.#session.watch.living(),
+      this.#takers(),
       performance.now(),
     );
     for (const number of due) {
@@ -380,7 +385,7 @@ export class SegmentRing implements Cluster {
         messages: each.messages,
         writing: this.#writing.includes(each) || !each.appendsIdle,
       }));
-    const living = 1 + this.#session.watch.living().length;
+    const living = 1 + this.#takers().length;
     const surplus = surplusSegments(owned, living, RELEASES_AT_A_TIME, this.#context.layout.ringSegments);
     for (const number of surplus) this.#segments.get(number)?.handle({ kind: 'release' });
     this.#gone(new Set(surplus), 'released');
@@ -390,7 +395,7 @@ export class SegmentRing implements Cluster {
   #chooseWriting(): void {
     this.#writingStale = false;
     const { layout } = this.#context;
-    const living = 1 + this.#session.watch.living().length;
+    const living = 1 + this.#takers().length;
     const wanted = Math.min(this.#options.openSegments, writingSegments(living, layout.ringSegments));
     const writing = this.#writing.filter(({ takesMail }) => takesMail).slice(0, wanted);
     const streams = new Set(writing.map(({ segment }) => layout.streamOf(segment, 'spool')));

@@ -18,6 +18,8 @@ export interface SessionValue {
   readonly sentAtMs: number;
   readonly segments: readonly number[];
   readonly ended: boolean;
+  /** It gives everything up and takes nothing. */
+  readonly draining: boolean;
 }
 
 /** How often the network fails; probabilities per request. */

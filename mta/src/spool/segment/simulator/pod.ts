@@ -44,6 +44,7 @@ export class SimulatedPod implements NetworkClient {
   alive = false;
   draining = false;
   #own: OwnSession;
+  readonly #leaving = new Set<string>();
   #watch = new SessionWatch();
   #turn = new SuspectTurn();
   #plan: AdoptionPlan;
@@ -209,7 +210,7 @@ export class SimulatedPod implements NetworkClient {
     this.run(() => {
       if (this.draining || this.standing !== 'valid') return;
       const writing = [...this.owners].filter(([, owner]) => owner.takesMail);
-      const some = writing.slice(0, writingSegments(1 + this.#watch.living().length, this.settings.segments));
+      const some = writing.slice(0, writingSegments(1 + this.#takers().length, this.settings.segments));
       const chosen = this.cluster.random.pick(some);
       if (chosen === undefined) return;
       const [segment, owner] = chosen;
@@ -276,6 +277,7 @@ export class SimulatedPod implements NetworkClient {
       return;
     }
     this.#watch.revision(value, nowMs);
+    if (value.draining) this.#leaving.add(value.session);
     if (value.ended) this.#watch.ended(value.session);
     if (this.#watch.isDead(value.session)) this.#plan.gone(value.session);
     else this.#plan.claim(value.session, value.segments);
@@ -299,7 +301,7 @@ export class SimulatedPod implements NetworkClient {
     } else if (this.#echoed && this.standing === 'valid') {
       const adopting = [...this.owners.values()].filter(({ isOwned }) => !isOwned).length;
       const held = new Set(this.owners.keys());
-      for (const segment of this.#plan.due(held, adopting, this.#watch.living(), nowMs)) this.#adopt(segment);
+      for (const segment of this.#plan.due(held, adopting, this.#takers(), nowMs)) this.#adopt(segment);
       if (nowMs >= this.#balanceAtMs) this.#balance(nowMs);
     }
     for (const [segment, owner] of [...this.owners]) {
@@ -307,6 +309,11 @@ export class SimulatedPod implements NetworkClient {
       if (owner.phase === 'released' && owner.isSettled && !this.draining) this.forgetSegment(segment);
     }
     for (const queue of this.queues.values()) queue.work();
+  }
+
+  /** Other sessions that take segments. */
+  #takers(): readonly string[] {
+    return this.#watch.living().filter((session) => !this.#leaving.has(session));
   }
 
   #adopt(segment: number): void {
@@ -328,7 +335,7 @@ export class SimulatedPod implements NetworkClient {
 
   #balance(nowMs: number): void {
     this.#balanceAtMs = nowMs + BALANCE_EVERY_MS;
-    const living = 1 + this.#watch.living().length;
+    const living = 1 + this.#takers().length;
     const writing = writingSegments(living, this.settings.segments);
     const owned = [...this.owners]
       .filter(([, { isOwned }]) => isOwned)
@@ -348,6 +355,7 @@ export class SimulatedPod implements NetworkClient {
       sentAtMs: nowMs,
       segments: [...this.owners].filter(([, { phase }]) => phase !== 'released').map(([segment]) => segment),
       ended: false,
+      draining: this.draining,
     };
     this.cluster.request(
       this,
@@ -366,6 +374,7 @@ export class SimulatedPod implements NetworkClient {
       sentAtMs: this.cluster.nowMs,
       segments: [],
       ended: true,
+      draining: true,
     };
     this.cluster.request(
       this,
