@@ -14,6 +14,7 @@ export {
   type ShardHeader,
 } from './config-shard.ts';
 export * from './defaults.ts';
+export { definitionFiles } from './definition-files.ts';
 export { isDomainName, normalDomain, suffixesOf } from './domain-name.ts';
 export { formatDuration, parseDuration } from './duration.ts';
 export { effectivePolicy } from './effective.ts';

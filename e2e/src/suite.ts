@@ -18,7 +18,7 @@ const find = (pattern: string): string[] => globSync(pattern, { cwd: root }).sor
 const phases: readonly Phase[] = [
   {
     name: 'unit',
-    files: find('{crds,operator,mta}/src/**/*.test.ts').concat(
+    files: find('{crds,operator,mta,charts}/src/**/*.test.ts').concat(
       find('e2e/src/{internet,judge,harness,bench}/*.test.ts'),
     ),
     concurrency: 2,

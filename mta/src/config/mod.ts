@@ -31,6 +31,7 @@ export {
   settingsFrom,
 } from './settings-file.ts';
 export { settingsPage } from './settings-page.ts';
+export { settingsSchema } from './settings-schema.ts';
 export { type Surroundings, thisMachine } from './surroundings.ts';
 export { missingCredentials, unknownNames } from './unknown-names.ts';
 export { watchConfigMaps } from './watch-config-maps.ts';
