@@ -36,6 +36,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   crds: [],
   operator: ['crds'],
   mta: ['crds'],
+  charts: ['crds', 'mta'],
   e2e: ['crds', 'operator', 'mta'],
 };
 
@@ -137,7 +138,7 @@ test('the check finds imports however they are written', () => {
 });
 
 function sourceFiles(): readonly string[] {
-  return globSync('{crds,operator,mta,e2e}/src/**/*.ts', { cwd: ROOT })
+  return globSync('{crds,operator,mta,charts,e2e}/src/**/*.ts', { cwd: ROOT })
     .filter((file) => !file.includes('/node_modules/') && file !== 'mta/src/rooms.test.ts')
     .sort();
 }
