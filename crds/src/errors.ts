@@ -59,6 +59,10 @@ export const ERRORS = {
     what: 'The stream {stream} has {field} {found}; Sluice needs {wanted}.',
     cure: '{cure}',
   },
+  SLUICE_DIRECTIVE_NOT_STORED: {
+    what: 'What was ordered was not stored: {reason}.',
+    cure: '{cure}',
+  },
   SLUICE_EVENTS_FILE_UNWRITABLE: {
     what: 'Cannot open {file} for events: {reason}.',
     cure: 'Correct spec.events.file in sluice.yaml, or let the user that runs sluice write there.',
@@ -150,6 +154,10 @@ export const ERRORS = {
   SLUICE_ADMIN_UNREACHABLE: {
     what: 'Cannot ask the MTA at {url}: {reason}.',
     cure: 'Check that it runs, and give its admin address with --admin (spec.listeners.admin.address in sluice.yaml).',
+  },
+  SLUICE_ADMIN_REFUSED: {
+    what: 'The MTA at {url} did not do it: {reason}.',
+    cure: '{cure}',
   },
   SLUICE_LISTEN_FAILED: {
     what: 'Cannot listen on {address}: {reason}.',

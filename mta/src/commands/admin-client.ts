@@ -47,9 +47,10 @@ function adminUrl(admin: string, path: string): URL {
 async function ask<T>(url: URL, schema: z.ZodType<T>, init: RequestInit = {}): Promise<T> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS) });
-    if (!response.ok) throw new Error(`it answers ${response.status} ${await response.text()}`);
+    if (!response.ok) throw refusalIn(url, response.status, await response.text());
     return schema.parse(await response.json());
   } catch (error) {
+    if (error instanceof SluiceError) throw error;
     throw new SluiceError(
       'SLUICE_ADMIN_UNREACHABLE',
       { url: url.origin, reason: reasonOf(error) },
@@ -59,16 +60,28 @@ async function ask<T>(url: URL, schema: z.ZodType<T>, init: RequestInit = {}): P
   }
 }
 
-const chosen = z.object({ groups: count, recipients: count });
-const listed = z.object({ directives: z.array(directiveSchema) });
+const refusal = z.object({ error: z.string(), cure: z.string() });
+
+/** What the MTA says for people, or what it answered. */
+function refusalIn({ origin }: URL, status: number, text: string): Error {
+  try {
+    const { error, cure } = refusal.parse(JSON.parse(text));
+    return new SluiceError('SLUICE_ADMIN_REFUSED', { url: origin, reason: error.replace(/\.$/, ''), cure });
+  } catch {
+    return new Error(`it answers ${status} ${text}`);
+  }
+}
+
+const chosen = z.object({ groups: count, recipients: count, pods: count, silent: z.array(z.string()) });
+const listed = z.object({ directives: z.array(directiveSchema), trouble: z.exactOptional(z.string()) });
 const ordered = z.object({ directive: directiveSchema, chosen, dryRun: z.boolean() });
 const removed = z.object({ directives: z.array(directiveSchema), dryRun: z.boolean() });
 
 export type OrderedDirective = z.infer<typeof ordered>;
 
-/** The directives in force at an MTA. */
-export async function fetchDirectives(admin: string): Promise<readonly Directive[]> {
-  return (await ask(adminUrl(admin, '/directives'), listed)).directives;
+/** The directives that an MTA obeys, and why they may not be all of the cluster's. */
+export function fetchDirectives(admin: string): Promise<z.infer<typeof listed>> {
+  return ask(adminUrl(admin, '/directives'), listed);
 }
 
 /** Puts a directive in force, or with `dryRun` only counts what it would touch. */

@@ -2,6 +2,7 @@ import { parseRate, type Rate } from '@sluice/crds';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Directive, DirectiveEffect, DirectiveType } from '../react/mod.ts';
 import { fetchDirectives, orderDirective, removeDirectives } from './admin-client.ts';
+import { silentPods } from './asked-pods.ts';
 import {
   addSelector,
   DEFAULT_ADMIN,
@@ -152,7 +153,8 @@ export function directives(program: Command): void {
     .option('--admin <address:port>', 'admin address of the MTA', DEFAULT_ADMIN)
     .addHelpText('after', examplesText(['sluice directives', 'sluice directives --json']))
     .action(async ({ admin }: { admin: string }, command: Command) => {
-      show(command, await fetchDirectives(admin));
+      const { directives: list, trouble } = await fetchDirectives(admin);
+      show(command, list, trouble);
     });
 }
 
@@ -222,15 +224,17 @@ async function order(command: Command, flags: OrderFlags, effect: DirectiveEffec
     dryRun: flags.dryRun === true,
   });
   const { json } = command.optsWithGlobals<{ json?: true }>();
-  const { groups, recipients } = result.chosen;
+  const { groups, recipients, pods, silent } = result.chosen;
   const verb = result.dryRun ? 'would touch' : 'touches';
   command
     .configureOutput()
     .writeOut?.(
       json
         ? `${JSON.stringify(result)}\n`
-        : `${directivesText([result.directive], Date.now())}It ${verb} ${groups} queued recipient groups, ${recipients} recipients${result.dryRun ? '; nothing was changed' : ''}.\n`,
+        : `${directivesText([result.directive], Date.now())}It ${verb} ${groups} queued recipient groups, ${recipients} recipients${pods > 1 ? ` on ${pods} pods` : ''}${silent.length === 0 ? '' : `, without those of ${silent.join(', ')}`}${result.dryRun ? '; nothing was changed' : ''}.\n`,
     );
+  // What is in force is in force, whoever was not counted.
+  if (result.dryRun && silent.length > 0) throw silentPods(silent);
 }
 
 async function remove(
@@ -247,11 +251,15 @@ async function remove(
   }
 }
 
-function show(command: Command, list: readonly Directive[]): void {
+function show(command: Command, list: readonly Directive[], trouble?: string): void {
   const { json } = command.optsWithGlobals<{ json?: true }>();
-  command
-    .configureOutput()
-    .writeOut?.(json ? `${JSON.stringify({ directives: list })}\n` : directivesText(list, Date.now()));
+  const write = command.configureOutput().writeOut;
+  if (json) {
+    write?.(`${JSON.stringify({ directives: list, ...(trouble !== undefined && { trouble }) })}\n`);
+    return;
+  }
+  write?.(directivesText(list, Date.now()));
+  if (trouble !== undefined) write?.(`What other pods ordered meanwhile is not known: ${trouble}.\n`);
 }
 
 function examplesText(lines: readonly string[]): string {

@@ -1,11 +1,14 @@
 import type { Logger, ResourceState, Settings } from '../config/mod.ts';
 import {
   answerQuestions,
+  askPods,
+  type ChosenAnywhere,
   type PodState,
   type QuestionAnswers,
   type ReadinessCheck,
   readiness,
 } from '../control/mod.ts';
+import type { Selector } from '../react/mod.ts';
 import { newMessageId, openNats, type Spool } from '../spool/mod.ts';
 
 export interface PodStateParts {
@@ -54,14 +57,28 @@ export function podStateOf({
   };
 }
 
-/** Lets this pod answer questions to all pods; resolves with what ends that. Without NATS nobody asks. */
+/** Questions to all pods: this one answers them, and asks. */
+export interface Questions {
+  /** How much queued mail a selector chooses, on all pods; without NATS there is one. */
+  chosenBy(selector: Selector): Promise<ChosenAnywhere>;
+  close(): Promise<void>;
+}
+
+/** Lets this pod answer questions to all pods, and ask them. Without NATS nobody else is there. */
 export async function joinQuestions(
   { spool: settings, hostname }: Settings,
   spool: Spool,
-  answers: Pick<QuestionAnswers, 'pod' | 'listing'>,
+  answers: Pick<QuestionAnswers, 'pod' | 'listing' | 'chosenBy'>,
   logger: Logger,
-): Promise<() => Promise<void>> {
-  if (settings.type === 'SQLite') return async () => {};
+): Promise<Questions> {
+  const alone = (selector: Selector, silent: readonly string[]): ChosenAnywhere => ({
+    ...answers.chosenBy(selector),
+    pods: 1,
+    silent,
+  });
+  if (settings.type === 'SQLite') {
+    return { chosenBy: async (selector) => alone(selector, []), close: async () => {} };
+  }
   const connection = await openNats({
     ...settings,
     inboxPrefix: `${settings.prefix}.inbox`,
@@ -72,5 +89,27 @@ export async function joinQuestions(
     living: () => spool.membership?.().living,
     logger,
   });
-  return () => connection.close();
+  return {
+    async chosenBy(selector) {
+      try {
+        const { answers: all, silent } = await askPods(connection, settings.prefix, {
+          ask: 'Chosen',
+          selector,
+        });
+        const told = all.flatMap(({ chosen }) => chosen ?? []);
+        const failed = all.filter(({ chosen }) => chosen === undefined).map(({ session }) => session);
+        return {
+          groups: told.reduce((sum, { groups }) => sum + groups, 0),
+          recipients: told.reduce((sum, { recipients }) => sum + recipients, 0),
+          pods: told.length,
+          silent: [...silent, ...failed],
+        };
+      } catch (error) {
+        return alone(selector, [
+          `all other pods (${error instanceof Error ? error.message : String(error)})`,
+        ]);
+      }
+    },
+    close: () => connection.close(),
+  };
 }

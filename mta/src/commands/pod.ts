@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import {
   type HostPort,
   type Logger,
@@ -31,7 +30,6 @@ import {
 } from '../dispatch/mod.ts';
 import { createDial, proxyAddresses, WayHealth, watchedDial } from '../egress/mod.ts';
 import { type Rejection, type SmtpListener, startSmtpListener } from '../intake/mod.ts';
-import { openFileDirectiveStore } from '../react/mod.ts';
 import { createMetrics } from '../report/mod.ts';
 import { createRouter } from '../route/mod.ts';
 import { createShaper } from '../shape/mod.ts';
@@ -40,6 +38,7 @@ import { type FollowedListener, followListenerFiles } from './listener-files.ts'
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { joinQuestions, podStateOf } from './pod-cluster.ts';
+import { directivesCheck, openPodDirectives } from './pod-directives.ts';
 import { openEvents } from './pod-events.ts';
 import { openPodSpool } from './pod-spool.ts';
 import { followCredentials } from './proxy-credentials.ts';
@@ -47,9 +46,6 @@ import { limitsCheck, openSharedLimits } from './shared-limits.ts';
 import { createSigning } from './signing.ts';
 import { createSubmit } from './submit.ts';
 import { Tenants } from './tenants.ts';
-
-/** Beside the spool: what is suspended, held, bounced or overridden. */
-const DIRECTIVES_FILE = 'directives.json';
 
 /** A running MTA: everything between an SMTP client and the hosts that take its mail. */
 export interface Pod {
@@ -135,12 +131,7 @@ export async function startPod(
     () => monotonicWallClock.nowMs(),
   );
   const signing = createSigning(settings.dkim, metrics, logger);
-  const directives = await openFileDirectiveStore({
-    ...(lastGoodFile !== undefined && { path: join(dirname(lastGoodFile), DIRECTIVES_FILE) }),
-    nowMs: () => monotonicWallClock.nowMs(),
-    onError: (what, error) =>
-      logger.error({ reason: error instanceof Error ? error.message : String(error) }, what),
-  });
+  const directives = await openPodDirectives(settings, lastGoodFile, logger);
   const limits = await openSharedLimits(settings, logger, () => dispatcher.fence());
   const dispatcher = new Dispatcher({
     config: resources.state.config,
@@ -247,7 +238,7 @@ export async function startPod(
       listenerCheck(() =>
         draining ? [] : listeners.map(({ running: { address, port } }) => `${address}:${port}`),
       ),
-      ...(limits === undefined ? [] : [limitsCheck(() => limits.state())]),
+      ...(limits === undefined ? [] : [limitsCheck(() => limits.state()), directivesCheck(directives)]),
       drainingCheck(() => draining),
       ...(settings.events.jetstream === undefined ? [] : [eventsCheck(() => events.trouble)]),
     ];
@@ -261,7 +252,9 @@ export async function startPod(
       draining: () => draining,
     });
     const listing: QuestionAnswers['listing'] = (by, filter) => dispatcher.listing(by, filter);
-    closeLast.push(await joinQuestions(settings, spool, { pod, listing }, logger));
+    const chosenBy: QuestionAnswers['chosenBy'] = (selector) => dispatcher.chosenBy(selector);
+    const questions = await joinQuestions(settings, spool, { pod, listing, chosenBy }, logger);
+    closeLast.push(() => questions.close());
     const admin = await startAdminServer({
       address: settings.adminAddress,
       checks,
@@ -271,7 +264,7 @@ export async function startPod(
       listing,
       directives: {
         store: directives,
-        chosenBy: (selector) => dispatcher.chosenBy(selector),
+        chosenBy: (selector) => questions.chosenBy(selector),
         nowMs: () => monotonicWallClock.nowMs(),
       },
       logger,

@@ -6,7 +6,6 @@ import {
   startAdminServer,
 } from '../control/mod.ts';
 import { mergeListings } from '../dispatch/mod.ts';
-import type { Directive } from '../react/mod.ts';
 import {
   fetchDirectives,
   fetchListing,
@@ -62,7 +61,7 @@ export async function startWorkerAdmin(
     queue: async (limit) => mergedQueue(await all((admin) => fetchQueue(admin)), limit),
     listing: async (by, filter) =>
       mergeListings((await all((admin) => fetchListing(admin, by, filter))).map(({ rows }) => rows)),
-    directivesOfOthers: directivesOf(all),
+    directivesOfOthers: directivesOf(workers),
   });
   const probes =
     probesAddress === undefined ? undefined : await startAdminServer({ ...shown, address: probesAddress });
@@ -127,29 +126,16 @@ function ownMetrics({ ready, count, restarts }: Workers): string {
   ].join('\n');
 }
 
-type AskAll = <T>(ask: (admin: string) => Promise<T>) => Promise<readonly T[]>;
-
-function directivesOf(all: AskAll): DirectivesOfOthers {
-  return {
-    list: async () => eachOnce(await all(fetchDirectives)),
-    async order(order) {
-      const answers = await all((admin) => orderDirective(admin, order));
-      const [first] = answers;
-      if (first === undefined) throw new Error('no worker is ready');
-      return {
-        directive: first.directive,
-        chosen: {
-          groups: answers.reduce((sum, { chosen }) => sum + chosen.groups, 0),
-          recipients: answers.reduce((sum, { chosen }) => sum + chosen.recipients, 0),
-        },
-        dryRun: first.dryRun,
-      };
-    },
-    remove: async (removal) => eachOnce(await all((admin) => removeDirectives(admin, removal))),
+/** Workers share their directives over NATS: any of them speaks for all. */
+function directivesOf(workers: Workers): DirectivesOfOthers {
+  const any = (): string => {
+    const [first] = workers.ready;
+    if (first === undefined) throw new Error('no worker is ready');
+    return first.admin;
   };
-}
-
-/** Workers have the same directive under the same id. */
-function eachOnce(lists: readonly (readonly Directive[])[]): readonly Directive[] {
-  return [...new Map(lists.flat().map((directive) => [directive.id, directive])).values()];
+  return {
+    list: async () => fetchDirectives(any()),
+    order: async (order) => orderDirective(any(), order),
+    remove: async (removal) => removeDirectives(any(), removal),
+  };
 }

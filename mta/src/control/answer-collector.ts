@@ -55,12 +55,14 @@ function answerOf(session: string, parts: ReadonlyMap<number, AnswerPart>): PodA
   const rows = inOrder.flatMap((part) => part.rows ?? []);
   const pod = inOrder[0]?.pod;
   const failure = inOrder[0]?.failure;
+  const chosen = inOrder[0]?.chosen;
   return {
     session,
     host: inOrder[0]?.host ?? '',
     ...(pod !== undefined && { pod }),
     rows,
     total: inOrder[0]?.total ?? rows.length,
+    ...(chosen !== undefined && { chosen }),
     ...(failure !== undefined && { failure }),
   };
 }

@@ -1,7 +1,14 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '../config/mod.ts';
 import type { ListingFilter, ListingKey, ListingRow } from '../dispatch/mod.ts';
-import { type AnswerPart, type PodQuestion, podQuestionSchema, QuestionSubjects } from './pod-question.ts';
+import type { Selector } from '../react/mod.ts';
+import {
+  type AnswerPart,
+  type ChosenMail,
+  type PodQuestion,
+  podQuestionSchema,
+  QuestionSubjects,
+} from './pod-question.ts';
 import type { PodState } from './pod-state.ts';
 
 /** Rows in one message: some 150 KB, below every server's max_payload. */
@@ -10,6 +17,7 @@ const ROWS_IN_PART = 400;
 export interface QuestionAnswers {
   readonly pod: () => Promise<PodState>;
   readonly listing: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
+  readonly chosenBy: (selector: Selector) => ChosenMail;
   /** Sessions that live as far as this pod knows; absent = it observes none. */
   readonly living: () => readonly string[] | undefined;
   readonly logger: Logger;
@@ -42,6 +50,8 @@ async function partsOf(question: PodQuestion, answers: QuestionAnswers): Promise
   const head = { session, host, ...(living !== undefined && { living: [...living] }) };
   try {
     if (question.ask === 'Pod') return [{ ...head, part: 0, parts: 1, pod }];
+    if (question.ask === 'Chosen')
+      return [{ ...head, part: 0, parts: 1, chosen: answers.chosenBy(question.selector) }];
     const all = answers.listing(question.by, question.filter);
     const rows = all.slice(0, question.limit);
     const parts = Math.max(1, Math.ceil(rows.length / ROWS_IN_PART));

@@ -11,7 +11,11 @@ async function start(context: TestContext) {
     address: { host: '127.0.0.1', port: 0 },
     checks: [],
     metrics: { contentType: 'text/plain', render: async () => '' },
-    directives: { store, chosenBy: () => ({ groups: 3, recipients: 4 }), nowMs: Date.now },
+    directives: {
+      store,
+      chosenBy: async () => ({ groups: 3, recipients: 4, pods: 1, silent: [] }),
+      nowMs: Date.now,
+    },
     logger,
   });
   context.after(async () => {
@@ -42,7 +46,7 @@ test('a domain is meant however it is written: an order for Example.COM. holds i
 test('a rehearsal changes nothing; an order without a choice, or with a source for held mail, is refused in words', async (context) => {
   const { store, call } = await start(context);
   const rehearsal = await call('POST', { effect: { type: 'Bounce' }, selector: { pool: 'a' }, dryRun: true });
-  assert.deepEqual(JSON.parse(rehearsal.body).chosen, { groups: 3, recipients: 4 });
+  assert.deepEqual(JSON.parse(rehearsal.body).chosen, { groups: 3, recipients: 4, pods: 1, silent: [] });
   assert.equal(store.set.directives.length, 0);
   const all = await call('POST', { effect: { type: 'Suspend' }, selector: {} });
   assert.equal(all.status, 400);

@@ -1,5 +1,5 @@
-import { normalDomain } from '@sluice/crds';
-import type { FastifyInstance } from 'fastify';
+import { normalDomain, SluiceError } from '@sluice/crds';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import {
   type Directive,
@@ -10,17 +10,19 @@ import {
   type Selector,
   selectorSchema,
 } from '../react/mod.ts';
+import type { ChosenMail } from './pod-question.ts';
 
-/** How much queued mail a selector chooses now. */
-export interface ChosenMail {
-  readonly groups: number;
-  readonly recipients: number;
+/** How much queued mail a selector chooses now, in all MTAs that answered. */
+export interface ChosenAnywhere extends ChosenMail {
+  readonly pods: number;
+  /** Who did not answer. */
+  readonly silent: readonly string[];
 }
 
 export interface DirectiveRoutes {
   readonly store: DirectiveStore;
   /** Counts queued mail; what is known only when a source is chosen is left out of account. */
-  readonly chosenBy: (selector: Selector) => ChosenMail;
+  readonly chosenBy: (selector: Selector) => Promise<ChosenAnywhere>;
   /** Wall time. */
   readonly nowMs: () => number;
 }
@@ -52,7 +54,10 @@ export function addDirectiveRoutes(
   server: FastifyInstance,
   { store, chosenBy, nowMs }: DirectiveRoutes,
 ): void {
-  server.get('/directives', () => ({ directives: store.set.directives }));
+  server.get('/directives', () => ({
+    directives: store.set.directives,
+    ...(store.trouble !== undefined && { trouble: store.trouble }),
+  }));
 
   server.post('/directives', async (request, reply) => {
     const parsed = directiveOrderSchema.safeParse(request.body);
@@ -74,9 +79,15 @@ export function addDirectiveRoutes(
       createdAtMs,
       expiresAtMs: forMs === 0 ? 0 : createdAtMs + forMs,
     };
+    // Side by side: whoever stops something does not wait for a pod that says nothing.
     const chosen = chosenBy(selector);
-    if (!dryRun) await store.put([directive]);
-    return { directive, chosen, dryRun };
+    try {
+      if (!dryRun) await store.put([directive]);
+    } catch (error) {
+      await chosen;
+      return refuseOrder(reply, error);
+    }
+    return { directive, chosen: await chosen, dryRun };
   });
 
   server.delete('/directives', async (request, reply) => {
@@ -89,9 +100,19 @@ export function addDirectiveRoutes(
         Object.entries(selector).every(([field, value]) => valueIn(each.selector, field) === value) &&
         (limitName === undefined || ('limitName' in each.effect && each.effect.limitName === limitName)),
     );
-    if (!dryRun) await store.remove(directives.map(({ id }) => id));
+    try {
+      if (!dryRun) await store.remove(directives.map(({ id }) => id));
+    } catch (error) {
+      return refuseOrder(reply, error);
+    }
     return { directives, dryRun };
   });
+}
+
+/** The store did not take it: never a success. */
+export function refuseOrder(reply: FastifyReply, error: unknown): FastifyReply {
+  if (!(error instanceof SluiceError)) throw error;
+  return reply.code(503).send({ error: error.message, cure: error.cure });
 }
 
 /** Domains and hosts in the form that the queue knows them by: lower case, without final dot. */

@@ -10,8 +10,14 @@ export type { Collected } from './answer-collector.ts';
 export { answerQuestions, type QuestionAnswers } from './answer-questions.ts';
 export { ASK_TIMEOUT_MS, askPods } from './ask-pods.ts';
 export { configurationCheck, drainingCheck, eventsCheck, listenerCheck, spoolCheck } from './checks.ts';
-export type { ChosenMail, DirectiveRoutes } from './directive-routes.ts';
+export type { ChosenAnywhere, DirectiveRoutes } from './directive-routes.ts';
 export type { DirectiveOrder, DirectiveRemoval, DirectivesOfOthers } from './directives-of-others.ts';
-export { listingRowSchema, type PodAnswer, type PodQuestion, QuestionSubjects } from './pod-question.ts';
+export {
+  type ChosenMail,
+  listingRowSchema,
+  type PodAnswer,
+  type PodQuestion,
+  QuestionSubjects,
+} from './pod-question.ts';
 export { type PodState, podStateSchema } from './pod-state.ts';
 export { type CheckResult, type Readiness, type ReadinessCheck, readiness } from './readiness.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LISTING_KEYS, type ListingRow } from '../dispatch/mod.ts';
+import { selectorSchema } from '../react/mod.ts';
 import { type PodState, podStateSchema } from './pod-state.ts';
 
 const name = z.exactOptional(z.string().max(1_000));
@@ -21,6 +22,8 @@ export const podQuestionSchema = z.discriminatedUnion('ask', [
     /** Most rows that one pod sends. */
     limit: z.int().min(1).max(10_000),
   }),
+  /** How much queued mail a directive with this selector would touch. */
+  z.strictObject({ ask: z.literal('Chosen'), selector: selectorSchema }),
 ]);
 export type PodQuestion = z.infer<typeof podQuestionSchema>;
 
@@ -44,6 +47,10 @@ export const listingRowSchema: z.ZodType<ListingRow> = z.object({
   lastReplyAtMs: z.number(),
 });
 
+/** How much queued mail a selector chooses now. */
+export const chosenMailSchema = z.object({ groups: count, recipients: count });
+export type ChosenMail = Readonly<z.infer<typeof chosenMailSchema>>;
+
 /** One message of an answer; a long listing comes in several. */
 export const answerPartSchema = z.object({
   session: text,
@@ -57,6 +64,7 @@ export const answerPartSchema = z.object({
   rows: z.exactOptional(z.array(listingRowSchema)),
   /** Rows that the pod has in all. */
   total: z.exactOptional(count),
+  chosen: z.exactOptional(chosenMailSchema),
   /** Why there is no answer. */
   failure: z.exactOptional(text),
 });
@@ -69,6 +77,7 @@ export interface PodAnswer {
   readonly pod?: PodState;
   readonly rows: readonly ListingRow[];
   readonly total: number;
+  readonly chosen?: ChosenMail;
   readonly failure?: string;
 }
 

@@ -5,6 +5,11 @@ import { monotonicWallClock } from './clock.ts';
 export class MemoryDirectives implements DirectiveStore {
   set = DirectiveSet.EMPTY;
   onChange: (() => void) | undefined;
+  readonly trouble = undefined;
+
+  react(directives: readonly Directive[]): void {
+    void this.put(directives);
+  }
 
   async put(directives: readonly Directive[]): Promise<void> {
     const ids = new Set(directives.map(({ id }) => id));

@@ -89,7 +89,7 @@ export class ReactionDesk {
 
   #put({ directives }: Judgement): void {
     if (directives.length === 0) return;
-    this.#directives.put(directives).catch((error) => this.#report.fault(error));
+    this.#directives.react(directives);
   }
 }
 

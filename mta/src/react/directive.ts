@@ -4,6 +4,9 @@ import { selectorSchema, selectorText } from './selector.ts';
 /** Longest reason that is kept, characters. */
 export const MAX_REASON_LENGTH = 1_000;
 
+/** Directives that a cluster may have; beyond it none is added. */
+export const MAX_DIRECTIVES = 5_000;
+
 const count = z.int().min(1);
 const rate = z.strictObject({ count, periodMs: count });
 const bound = <S extends z.ZodType>(schema: S) => z.exactOptional(z.union([schema, z.literal('Unlimited')]));
@@ -51,6 +54,8 @@ export const directiveSchema = z.strictObject({
   origin: z.enum(['Operator', 'Reaction']),
   /** `by hand: abuse report 42`, or the reaction and the reply that caused it. */
   reason: z.string().max(MAX_REASON_LENGTH),
+  /** Name of the reaction; absent = by hand. */
+  reaction: z.exactOptional(z.string().max(MAX_REASON_LENGTH)),
   /** Wall times, milliseconds. */
   createdAtMs: z.number(),
   /** 0 = until it is taken back. */

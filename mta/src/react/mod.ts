@@ -6,16 +6,15 @@ export {
   directiveEffectSchema,
   directiveId,
   directiveSchema,
+  MAX_DIRECTIVES,
   MAX_REASON_LENGTH,
 } from './directive.ts';
 export { DirectiveSet } from './directive-set.ts';
-export {
-  type DirectiveStore,
-  type FileDirectiveStoreOptions,
-  openFileDirectiveStore,
-} from './directive-store.ts';
+export type { DirectiveStore } from './directive-store.ts';
 export { ExpressionStore } from './expression.ts';
+export { type FileDirectiveStoreOptions, openFileDirectiveStore } from './file-directive-store.ts';
 export { HitCounter, type HitCounterOptions, MAX_COUNTED_KEYS } from './hit-counter.ts';
+export { openSharedDirectives, type SharedDirectivesOptions } from './open-shared-directives.ts';
 export {
   type CompiledReactions,
   compileReactions,

@@ -103,6 +103,11 @@ export class Layout {
     return `${this.limitsPrefix}-limits`;
   }
 
+  /** KV bucket of the directives that all pods obey; who shares limits shares these. */
+  get directivesBucket(): string {
+    return `${this.limitsPrefix}-directives`;
+  }
+
   /** What pods tell each other about limits. */
   get limitSubjects(): string {
     return `${this.limitsPrefix}.shape.>`;

@@ -37,19 +37,21 @@ export function podPermissions(layout: Layout, makeStreams: boolean): Permission
   // Questions to all pods and their answers; `sluice pods` in a pod asks as the pod's user.
   const questions = [`${layout.prefix}.ask`, `${layout.prefix}.answer.>`];
   publish.push(...questions);
-  const { limitsBucket, limitSubjects } = layout;
-  const limitsStream = `KV_${limitsBucket}`;
-  publish.push(
-    limitSubjects,
-    `$KV.${limitsBucket}.>`,
-    `$JS.API.STREAM.INFO.${limitsStream}`,
-    ...(makeStreams ? [`$JS.API.STREAM.CREATE.${limitsStream}`] : []),
-    `$JS.API.DIRECT.GET.${limitsStream}.>`,
-    `$JS.API.CONSUMER.CREATE.${limitsStream}`,
-    `$JS.API.CONSUMER.CREATE.${limitsStream}.>`,
-    `$JS.API.CONSUMER.INFO.${limitsStream}.*`,
-    `$JS.API.CONSUMER.DELETE.${limitsStream}.*`,
-    `$JS.FC.${limitsStream}.>`,
-  );
+  const { limitsBucket, directivesBucket, limitSubjects } = layout;
+  publish.push(limitSubjects);
+  for (const bucket of [limitsBucket, directivesBucket]) {
+    const stream = `KV_${bucket}`;
+    publish.push(
+      `$KV.${bucket}.>`,
+      `$JS.API.STREAM.INFO.${stream}`,
+      ...(makeStreams ? [`$JS.API.STREAM.CREATE.${stream}`] : []),
+      `$JS.API.DIRECT.GET.${stream}.>`,
+      `$JS.API.CONSUMER.CREATE.${stream}`,
+      `$JS.API.CONSUMER.CREATE.${stream}.>`,
+      `$JS.API.CONSUMER.INFO.${stream}.*`,
+      `$JS.API.CONSUMER.DELETE.${stream}.*`,
+      `$JS.FC.${stream}.>`,
+    );
+  }
   return { publish, subscribe: [`${layout.inboxPrefix}.>`, ...questions, limitSubjects] };
 }

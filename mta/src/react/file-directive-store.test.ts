@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { SluiceError } from '@sluice/crds';
 import type { Directive } from './directive.ts';
-import { openFileDirectiveStore } from './directive-store.ts';
+import { openFileDirectiveStore } from './file-directive-store.ts';
 
 const newPath = () => join(mkdtempSync(join(tmpdir(), 'sluice-directives-')), 'state', 'directives.json');
 
@@ -85,4 +86,21 @@ test('a storm of replies that each change a directive does not keep the disk wri
   const again = await open(path);
   assert.equal(again.store.set.directives.length, 400);
   await again.store.close();
+});
+
+test('a directive that the disk did not take is no success; it holds nevertheless, and the words say so', async () => {
+  const path = newPath();
+  writeFileSync(dirname(path), 'a file where the directory should be');
+  const { store, errors } = await open(path);
+  await assert.rejects(store.put([suspension('ip-1', 0)]), (error) => {
+    assert.ok(error instanceof SluiceError);
+    assert.equal(error.code, 'SLUICE_DIRECTIVE_NOT_STORED');
+    assert.match(error.cure, /in force until this MTA ends/);
+    return true;
+  });
+  assert.equal(store.set.directives.length, 1);
+  store.react([suspension('ip-2', 0)]);
+  assert.equal(store.set.directives.length, 2);
+  await store.close();
+  assert.deepEqual(errors.slice(1), ['directives hold, but will not outlive this process']);
 });

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { SluiceError } from '@sluice/crds';
+import { type Directive, type DirectiveStore, openSharedDirectives } from '@sluice/mta/react';
+import { POD_USER } from '../harness/jetstream-spec.ts';
+import { type NatsServer, skipWithoutNats, startNats } from '../harness/nats-server.ts';
+import { until } from '../harness/until.ts';
+
+const skip = await skipWithoutNats('directives that all pods obey');
+
+/** What DESIGN §6 calls well under a second. */
+const OBEYED_WITHIN_MS = 1_000;
+
+interface Opened {
+  readonly store: DirectiveStore;
+  readonly inForce: string[];
+  readonly errors: string[];
+}
+
+function suspension(source: string, changes: Partial<Directive> = {}): Directive {
+  return {
+    id: `operator suspend source=${source}`,
+    effect: { type: 'Suspend' },
+    selector: { source },
+    origin: 'Operator',
+    reason: 'test',
+    createdAtMs: Date.now(),
+    expiresAtMs: 0,
+    ...changes,
+  };
+}
+
+/** A server whose user may do what the documentation grants, and a way to open stores there. */
+async function startStores(context: TestContext): Promise<{
+  readonly nats: NatsServer;
+  readonly open: (nowMs?: () => number) => Promise<Opened>;
+}> {
+  const nats = await startNats({ users: [POD_USER] });
+  const opened: DirectiveStore[] = [];
+  context.after(async () => {
+    await Promise.all(opened.map((store) => store.close()));
+    await nats.close();
+  });
+  const { identity } = POD_USER;
+  assert.ok('user' in identity);
+  return {
+    nats,
+    async open(nowMs = Date.now) {
+      const [inForce, errors]: [string[], string[]] = [[], []];
+      const store = await openSharedDirectives({
+        nats: {
+          servers: [nats.url],
+          credentials: { kind: 'password', ...identity },
+          inboxPrefix: 'sluice.inbox',
+          name: 'test',
+        },
+        bucket: 'sluice-directives',
+        replicas: 1,
+        createBucket: true,
+        nowMs,
+        onInForce: (directives) => inForce.push(...directives.map(({ id }) => id)),
+        onError: (what) => errors.push(what),
+      });
+      opened.push(store);
+      return { store, inForce, errors };
+    },
+  };
+}
+
+const sources = ({ store }: Opened): readonly (string | undefined)[] =>
+  store.set.directives.map(({ selector }) => selector.source);
+
+test('what one pod orders every pod obeys within a second, one that comes later from its first look on; what ends ends everywhere', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const { open } = await startStores(context);
+  const [one, two] = [await open(), await open()];
+  const orderedAtMs = performance.now();
+  await one.store.put([suspension('ip-1'), suspension('ip-2')]);
+  assert.deepEqual(sources(one), ['ip-1', 'ip-2'], 'in force here when it is acknowledged');
+  await until(
+    'the other obeys',
+    () => sources(two).length,
+    (count) => count === 2,
+    OBEYED_WITHIN_MS,
+  );
+  context.diagnostic(`obeyed after ${Math.round(performance.now() - orderedAtMs)} ms`);
+  const late = await open();
+  assert.deepEqual(sources(late), ['ip-1', 'ip-2']);
+  assert.equal(await two.store.remove(['operator suspend source=ip-1', 'nobody']), 1);
+  for (const each of [one, two, late])
+    await until(
+      'it ended',
+      () => sources(each),
+      (known) => known.join() === 'ip-2',
+      OBEYED_WITHIN_MS,
+    );
+  assert.deepEqual(two.inForce, ['operator suspend source=ip-1', 'operator suspend source=ip-2']);
+  assert.deepEqual(
+    [one, two, late].flatMap(({ errors }) => errors),
+    [],
+  );
+});
+
+test('a pod whose clock is an hour off ends a directive when all others do', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const { open } = await startStores(context);
+  const [right, wrong] = [await open(), await open(() => Date.now() + 3_600_000)];
+  const endsAtMs = Date.now() + 1_500;
+  await right.store.put([suspension('ip-1', { expiresAtMs: endsAtMs })]);
+  await until(
+    'it is obeyed',
+    () => sources(wrong).length,
+    (count) => count === 1,
+    OBEYED_WITHIN_MS,
+  );
+  await until(
+    'it ended here',
+    () => sources(right).length,
+    (count) => count === 0,
+    5_000,
+  );
+  assert.ok(Date.now() >= endsAtMs);
+  await until(
+    'it ended there',
+    () => sources(wrong).length,
+    (count) => count === 0,
+    OBEYED_WITHIN_MS,
+  );
+});
+
+test('while NATS is gone pods obey what they know, an order by hand fails in words, and what a reaction made is stored when NATS is back', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const { nats, open } = await startStores(context);
+  const [one, two] = [await open(), await open()];
+  await one.store.put([suspension('ip-1')]);
+  await until(
+    'both know',
+    () => sources(two).length,
+    (count) => count === 1,
+    OBEYED_WITHIN_MS,
+  );
+  await nats.kill('SIGKILL');
+  await until(
+    'it is noticed',
+    () => one.store.trouble,
+    (trouble) => trouble !== undefined,
+    10_000,
+  );
+  assert.deepEqual(sources(one), ['ip-1']);
+  await assert.rejects(one.store.put([suspension('ip-2')]), (error) => {
+    assert.ok(error instanceof SluiceError);
+    assert.match(error.message, /NATS is gone/);
+    assert.match(error.cure, /Nothing was changed/);
+    return true;
+  });
+  one.store.react([suspension('ip-3', { origin: 'Reaction', id: 'reaction suspend source=ip-3' })]);
+  assert.deepEqual(sources(one), ['ip-1', 'ip-3']);
+  await nats.start();
+  await until(
+    'the other obeys',
+    () => sources(two).join(),
+    (known) => known === 'ip-1,ip-3',
+    10_000,
+  );
+  await until(
+    'all is well',
+    () => [one, two].map(({ store }) => store.trouble),
+    (troubles) => troubles.every((trouble) => trouble === undefined),
+    10_000,
+  );
+  assert.deepEqual(sources(one), ['ip-1', 'ip-3'], 'what failed did not come later');
+  const late = await open();
+  assert.deepEqual(sources(late), ['ip-1', 'ip-3']);
+});
+
+test('two pods that cut a limit at the same moment cut it once; a directive that is too large is refused', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const { open } = await startStores(context);
+  const [one, two] = [await open(), await open()];
+  const cut = (percent: number): Directive => ({
+    ...suspension('ip-1'),
+    id: 'reaction scale:a.recipientRate source=ip-1',
+    origin: 'Reaction',
+    effect: {
+      type: 'Scale',
+      limitName: 'a',
+      bound: 'recipientRate',
+      percent,
+      recoverPercent: 120,
+      recoverEveryMs: 1_000_000,
+    },
+    expiresAtMs: Date.now() + 10_000_000,
+  });
+  one.store.react([cut(50)]);
+  two.store.react([cut(40)]);
+  const percents = (): readonly unknown[] =>
+    [one, two].map(({ store }) =>
+      store.set.directives.map(({ effect }) => 'percent' in effect && effect.percent),
+    );
+  await until(
+    'both agree',
+    percents,
+    (found) => ['[[50],[50]]', '[[40],[40]]'].includes(JSON.stringify(found)),
+    5_000,
+  );
+  const large = suspension('ip-2', { selector: { source: 'ip-2', site: 'ü'.repeat(9_000) } });
+  await assert.rejects(one.store.put([large]), /is the most/);
+});
