@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { SluiceError } from '@sluice/crds';
 import { openFileDirectiveStore } from '../react/mod.ts';
 import { startAdminServer } from './admin-server.ts';
 
@@ -54,6 +55,18 @@ test('a rehearsal changes nothing; an order without a choice, or with a source f
   const early = await call('POST', { effect: { type: 'Hold' }, selector: { source: 'ip-1' } });
   assert.equal(early.status, 400);
   assert.match(early.body, /leave source and mxHost out/);
+});
+
+test('an order that the store did not take is answered as a failure, in its words', async (context) => {
+  const { store, call } = await start(context);
+  const parameters = { reason: 'NATS is gone', cure: 'Nothing was changed.' };
+  store.put = () => Promise.reject(new SluiceError('SLUICE_DIRECTIVE_NOT_STORED', parameters));
+  const answer = await call('POST', { effect: { type: 'Hold' }, selector: { domain: 'a.example' } });
+  assert.equal(answer.status, 503);
+  assert.deepEqual(JSON.parse(answer.body), {
+    error: 'What was ordered was not stored: NATS is gone.',
+    cure: 'Nothing was changed.',
+  });
 });
 
 test('what is taken back is what has all of the values, and nothing else', async (context) => {

@@ -27,6 +27,9 @@ export const MAX_DIRECTIVE_BYTES = 16 * 1024;
 /** Of a message beside it. */
 const HEADER_BYTES = 1_024;
 
+/** How often it is asked whether a watch that tells nothing has told everything. */
+const READ_LOOK_MS = 500;
+
 /** Room of the bucket, which the servers reserve. */
 const BUCKET_BYTES = 32 * 1024 * 1024;
 
@@ -132,13 +135,19 @@ export class DirectiveBucket {
       deliver_policy: DeliverPolicy.LastPerSubject,
       filter_subjects: this.#subject('>'),
     });
-    let pending = (await consumer.info(true)).num_pending;
+    const { num_pending: standing } = await consumer.info(true);
     if (number !== this.#number) return;
+    let isRead = false;
+    const readTo = (pending: number): void => {
+      if (isRead || pending > 0 || number !== this.#number) return;
+      isRead = true;
+      watch.onRead(lastRevision);
+    };
     const messages = await consumer.consume({
       callback: (message) => {
         if (number !== this.#number) return;
         this.#tell(message, watch);
-        if (pending > 0 && --pending === 0) watch.onRead(lastRevision);
+        readTo(message.info.pending);
       },
     });
     if (number !== this.#number) {
@@ -157,7 +166,13 @@ export class DirectiveBucket {
         if (type === 'stream_not_found') broken(`the bucket ${this.#bucket} is gone`);
     })();
     watch.onBegan();
-    if (pending === 0) watch.onRead(lastRevision);
+    readTo(standing);
+    // What was to be told may be taken back before it is.
+    while (!isRead && number === this.#number) {
+      await new Promise((resolve) => setTimeout(resolve, READ_LOOK_MS).unref());
+      const info = await consumer.info().catch(() => undefined);
+      if (info !== undefined) readTo(info.num_pending);
+    }
   }
 
   stop(): void {
