@@ -131,8 +131,10 @@ export async function startPod(
     () => monotonicWallClock.nowMs(),
   );
   const signing = createSigning(settings.dkim, metrics, logger);
-  const directives = await openPodDirectives(settings, lastGoodFile, logger);
-  const limits = await openSharedLimits(settings, logger, () => dispatcher.fence());
+  const [directives, limits] = await Promise.all([
+    openPodDirectives(settings, lastGoodFile, logger),
+    openSharedLimits(settings, logger, () => dispatcher.fence()),
+  ]);
   const dispatcher = new Dispatcher({
     config: resources.state.config,
     spool,
