@@ -1,11 +1,19 @@
 import { SluiceError } from '@sluice/crds';
 import { z } from 'zod';
-import { listingRowSchema, type PodState, podStateSchema } from '../control/mod.ts';
+import {
+  type AnsweredMail,
+  laneViewSchema,
+  listingRowSchema,
+  mailViewSchema,
+  type PodState,
+  podStateSchema,
+} from '../control/mod.ts';
 import {
   LISTING_KEYS,
   type ListingFilter,
   type ListingKey,
   type ListingRow,
+  type MailQuestion,
   type QueueView,
 } from '../dispatch/mod.ts';
 import {
@@ -133,31 +141,23 @@ export async function fetchListing(
   return { rows, left: total - rows.length };
 }
 
+const answeredMail = z.object({
+  answers: z.array(z.object({ pod: podStateSchema, mail: mailViewSchema })),
+});
+
+/** Asks the pods behind an admin address what stands between mail of one kind and its host. */
+export async function fetchMail(admin: string, question: MailQuestion): Promise<readonly AnsweredMail[]> {
+  const url = adminUrl(admin, '/mail');
+  url.search = new URLSearchParams({ ...question }).toString();
+  return (await ask(url, answeredMail)).answers;
+}
+
 /** Asks an MTA about itself. */
 export function fetchPod(admin: string): Promise<PodState> {
   return ask(adminUrl(admin, '/pod'), podStateSchema);
 }
 
-const names = z.record(z.string(), count);
-const queueSchema: z.ZodType<QueueView> = z.object({
-  entries: count,
-  lanes: z.array(
-    z.object({
-      pool: z.string(),
-      site: z.string(),
-      ready: count,
-      asleep: count,
-      waiting: count,
-      inFlight: count,
-      connections: count,
-      connectionsPerSource: names,
-      oldestAgeMs: z.number(),
-      pausedUntil: z.exactOptional(z.string()),
-      waitsFor: z.exactOptional(z.string()),
-      lastReply: z.exactOptional(z.string()),
-    }),
-  ),
-});
+const queueSchema: z.ZodType<QueueView> = z.object({ entries: count, lanes: z.array(laneViewSchema) });
 
 /** The lanes of an MTA. */
 export function fetchQueue(admin: string): Promise<QueueView> {

@@ -1,8 +1,14 @@
 import { SluiceError } from '@sluice/crds';
-import { askPods, type Collected, type PodQuestion, type PodState } from '../control/mod.ts';
-import type { ListingFilter, ListingKey } from '../dispatch/mod.ts';
+import {
+  type AnsweredMail,
+  askPods,
+  type Collected,
+  type PodQuestion,
+  type PodState,
+} from '../control/mod.ts';
+import type { ListingFilter, ListingKey, MailQuestion } from '../dispatch/mod.ts';
 import { openNats } from '../spool/mod.ts';
-import { type FetchedListing, fetchListing, fetchPod, MAX_ROWS } from './admin-client.ts';
+import { type FetchedListing, fetchListing, fetchMail, fetchPod, MAX_ROWS } from './admin-client.ts';
 import type { Asked, NatsPlace } from './nats-flags.ts';
 
 /**
@@ -34,6 +40,41 @@ export async function podsOf(
   if (asked.kind === 'admin') return { pods: await Promise.all(asked.addresses.map(fetchPod)), silent: [] };
   const { answers, silent } = await askAll(asked.place, { ask: 'Pod' });
   return { pods: answers.flatMap(({ pod }) => pod ?? []), silent };
+}
+
+/** What stands between mail of one kind and its host, at each MTA. Throws as {@link listingsOf}. */
+export async function mailOf(
+  asked: Asked,
+  question: MailQuestion,
+): Promise<{ readonly answers: readonly AnsweredMail[]; readonly silent: readonly string[] }> {
+  if (asked.kind === 'nats') {
+    const { answers, silent } = await askAll(asked.place, { ask: 'Mail', mail: question });
+    const failed = answers.filter(({ mail }) => mail === undefined);
+    return {
+      answers: answers.flatMap(({ pod, mail }) =>
+        pod === undefined || mail === undefined ? [] : [{ pod, mail }],
+      ),
+      silent: [
+        ...silent,
+        ...failed.map(({ session, failure = 'no answer to this' }) => `${session} (${failure})`),
+      ],
+    };
+  }
+  const { found, silent } = await askEach(asked.addresses, (address) => fetchMail(address, question));
+  return { answers: found.flat(), silent };
+}
+
+/** Asks each address; those that do not answer are named, unless it is all of them: then the first failure is thrown. */
+async function askEach<T>(
+  addresses: readonly string[],
+  fetchFrom: (address: string) => Promise<T>,
+): Promise<{ readonly found: readonly T[]; readonly silent: readonly string[] }> {
+  const results = await Promise.allSettled(addresses.map(fetchFrom));
+  const found = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (found.length === 0 && failed !== undefined) throw failed.reason;
+  const silent = addresses.filter((_, index) => results[index]?.status === 'rejected');
+  return { found, silent };
 }
 
 /** What is shown is not all. */

@@ -24,8 +24,14 @@ export interface NatsFlags {
 
 /** Adds the options that say which NATS a command speaks to, and as whom. */
 export function addNatsOptions(command: Command): Command {
+  return addNatsServerOptions(
+    command.option('--config <file>', 'sluice.yaml of an MTA, which says all of it'),
+  );
+}
+
+/** The same for a command that has a `--config` of its own. */
+export function addNatsServerOptions(command: Command): Command {
   return command
-    .option('--config <file>', 'sluice.yaml of an MTA, which says all of it')
     .option('--nats <url...>', `NATS servers (default: ${DEFAULT_SERVER})`)
     .option('--prefix <name>', `begins the subjects of the MTAs (default: ${DEFAULT_PREFIX})`)
     .option('--creds <file>', 'user JWT and seed, as nsc writes it')

@@ -9,6 +9,7 @@ import {
   readiness,
 } from '../control/mod.ts';
 import type { Selector } from '../react/mod.ts';
+import type { NodeState } from '../shape/mod.ts';
 import { newMessageId, openNats, type Spool } from '../spool/mod.ts';
 
 export interface PodStateParts {
@@ -20,6 +21,8 @@ export interface PodStateParts {
   /** Recipient groups that are queued. */
   readonly groups: () => number;
   readonly draining: () => boolean;
+  /** `undefined` = limits are this pod's own. */
+  readonly limits: () => NodeState | undefined;
 }
 
 /** What a pod says of itself, made anew at every call. */
@@ -31,6 +34,7 @@ export function podStateOf({
   resources,
   groups,
   draining,
+  limits,
 }: PodStateParts): () => Promise<PodState> {
   const startedAtMs = Date.now() - process.uptime() * 1000;
   // A store that nobody shares has no sessions.
@@ -39,6 +43,7 @@ export function podStateOf({
     const { ready, checks: results } = await readiness(checks);
     const { hash, generation, loadedAtMs } = resources();
     const membership = spool.membership?.();
+    const shared = limits();
     return {
       session: membership?.session ?? ownName,
       host: hostname,
@@ -53,8 +58,13 @@ export function podStateOf({
       messages: spool.usage().messages,
       ...(membership !== undefined && { segments: membership.segments }),
       ...(membership?.renewalAgeMs !== undefined && { renewalAgeMs: Math.round(membership.renewalAgeMs) }),
+      ...(shared !== undefined && { limits: limitsOf(shared) }),
     };
   };
+}
+
+function limitsOf({ session, held, degradedShards, ledShards }: NodeState): NonNullable<PodState['limits']> {
+  return { session, mode: held ? 'Held' : degradedShards > 0 ? 'Degraded' : 'Shared', ledShards };
 }
 
 /** Questions to all pods: this one answers them, and asks. */
@@ -68,7 +78,7 @@ export interface Questions {
 export async function joinQuestions(
   { spool: settings, hostname }: Settings,
   spool: Spool,
-  answers: Pick<QuestionAnswers, 'pod' | 'listing' | 'chosenBy'>,
+  answers: Pick<QuestionAnswers, 'pod' | 'listing' | 'chosenBy' | 'mail'>,
   logger: Logger,
 ): Promise<Questions> {
   const alone = (selector: Selector, silent: readonly string[]): ChosenAnywhere => ({

@@ -25,6 +25,7 @@ import {
   createReporter,
   Dispatcher,
   MAX_RESIDENT_BYTES,
+  type MailQuestion,
   monotonicWallClock,
   type ReportOptions,
 } from '../dispatch/mod.ts';
@@ -252,10 +253,13 @@ export async function startPod(
       resources: () => resources.state,
       groups: () => dispatcher.queued,
       draining: () => draining,
+      limits: () => limits?.state(),
     });
     const listing: QuestionAnswers['listing'] = (by, filter) => dispatcher.listing(by, filter);
+    const mail: QuestionAnswers['mail'] = (question) =>
+      dispatcher.mailView(withTenant(question, tenants), ROUTE_WITHIN_MS);
     const chosenBy: QuestionAnswers['chosenBy'] = (selector) => dispatcher.chosenBy(selector);
-    const questions = await joinQuestions(settings, spool, { pod, listing, chosenBy }, logger);
+    const questions = await joinQuestions(settings, spool, { pod, listing, chosenBy, mail }, logger);
     closeLast.push(() => questions.close());
     const admin = await startAdminServer({
       address: settings.adminAddress,
@@ -264,6 +268,7 @@ export async function startPod(
       metrics,
       queue: (limit) => dispatcher.view(limit),
       listing,
+      mail: async (question) => [{ pod: await pod(), mail: await mail(question) }],
       directives: {
         store: directives,
         chosenBy: (selector) => questions.chosenBy(selector),
@@ -304,6 +309,16 @@ export async function startPod(
     await end(0);
     throw error;
   }
+}
+
+/** A domain whose route is not known is looked up for so long when somebody asks about its mail, milliseconds; below the time that askers wait. */
+const ROUTE_WITHIN_MS = 1_000;
+
+/** Mail of a sender whose domain a tenant owns is that tenant's. */
+function withTenant(question: MailQuestion, tenants: Tenants): MailQuestion {
+  if (question.tenant !== undefined || question.sender === '') return question;
+  const tenant = tenants.resolve({ username: '', userTenant: '', sender: question.sender, header: '' });
+  return tenant === '' ? question : { ...question, tenant };
 }
 
 /** Share of the memory bound that queued envelopes and bodies may occupy. */

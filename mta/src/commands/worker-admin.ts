@@ -9,6 +9,7 @@ import { mergeListings } from '../dispatch/mod.ts';
 import {
   fetchDirectives,
   fetchListing,
+  fetchMail,
   fetchMetrics,
   fetchQueue,
   fetchReadiness,
@@ -61,6 +62,7 @@ export async function startWorkerAdmin(
     queue: async (limit) => mergedQueue(await all((admin) => fetchQueue(admin)), limit),
     listing: async (by, filter) =>
       mergeListings((await all((admin) => fetchListing(admin, by, filter))).map(({ rows }) => rows)),
+    mail: async (question) => (await all((admin) => fetchMail(admin, question))).flat(),
     directivesOfOthers: directivesOf(workers),
   });
   const probes =

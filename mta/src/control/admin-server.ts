@@ -1,15 +1,19 @@
 import { SluiceError } from '@sluice/crds';
 import fastify, { type FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import { formatHostPort, type HostPort, type Logger } from '../config/mod.ts';
 import {
   LISTING_KEYS,
   type ListingFilter,
   type ListingKey,
   type ListingRow,
+  type MailQuestion,
+  type MailView,
   type QueueView,
 } from '../dispatch/mod.ts';
 import { addDirectiveRoutes, type DirectiveRoutes } from './directive-routes.ts';
 import { type DirectivesOfOthers, forwardDirectives } from './directives-of-others.ts';
+import { mailQuestionSchema } from './pod-question.ts';
 import type { PodState } from './pod-state.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
 
@@ -30,6 +34,12 @@ export interface QueueListing {
   readonly rows: readonly ListingRow[];
 }
 
+/** What one pod says of mail of one kind. */
+export interface AnsweredMail {
+  readonly pod: PodState;
+  readonly mail: MailView;
+}
+
 export interface AdminServerOptions {
   readonly address: HostPort;
   readonly checks: readonly ReadinessCheck[];
@@ -43,6 +53,8 @@ export interface AdminServerOptions {
   ) => readonly ListingRow[] | Promise<readonly ListingRow[]>;
   /** What this pod says of itself. Absent = this process is no pod. */
   readonly pod?: () => Promise<PodState>;
+  /** What stands between mail of one kind and its host, at each pod behind this address. */
+  readonly mail?: (question: MailQuestion) => Promise<readonly AnsweredMail[]>;
   /** Absent = this process obeys none. */
   readonly directives?: DirectiveRoutes;
   /** Instead of the process's own: those of others. */
@@ -57,7 +69,7 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/pod`, `/queue`, `/queue/list` and `/directives`.
+ * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/pod`, `/mail`, `/queue`, `/queue/list` and `/directives`.
  *
  * @throws {SluiceError} `SLUICE_LISTEN_FAILED`
  */
@@ -91,7 +103,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 
 function addRoutes(
   server: FastifyInstance,
-  { checks, metrics, queue, listing, pod }: AdminServerOptions,
+  { checks, metrics, queue, listing, pod, mail }: AdminServerOptions,
 ): void {
   server.get('/livez', () => ({ alive: true }));
 
@@ -105,6 +117,14 @@ function addRoutes(
   });
 
   if (pod !== undefined) server.get('/pod', () => pod());
+
+  if (mail !== undefined) {
+    server.get('/mail', async (request, reply) => {
+      const question = mailQuestionSchema.safeParse(request.query);
+      if (!question.success) return reply.code(400).send({ error: z.prettifyError(question.error) });
+      return { answers: await mail(question.data) };
+    });
+  }
 
   if (queue === undefined || listing === undefined) return;
 

@@ -54,12 +54,14 @@ function answerOf(session: string, parts: ReadonlyMap<number, AnswerPart>): PodA
   const inOrder = [...parts.values()].sort((a, b) => a.part - b.part);
   const rows = inOrder.flatMap((part) => part.rows ?? []);
   const pod = inOrder[0]?.pod;
+  const mail = inOrder[0]?.mail;
   const failure = inOrder[0]?.failure;
   const chosen = inOrder[0]?.chosen;
   return {
     session,
     host: inOrder[0]?.host ?? '',
     ...(pod !== undefined && { pod }),
+    ...(mail !== undefined && { mail }),
     rows,
     total: inOrder[0]?.total ?? rows.length,
     ...(chosen !== undefined && { chosen }),

@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '../config/mod.ts';
-import type { ListingFilter, ListingKey, ListingRow } from '../dispatch/mod.ts';
+import type { ListingFilter, ListingKey, ListingRow, MailQuestion, MailView } from '../dispatch/mod.ts';
 import type { Selector } from '../react/mod.ts';
 import {
   type AnswerPart,
@@ -18,6 +18,7 @@ export interface QuestionAnswers {
   readonly pod: () => Promise<PodState>;
   readonly listing: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
   readonly chosenBy: (selector: Selector) => ChosenMail;
+  readonly mail: (question: MailQuestion) => Promise<MailView>;
   /** Sessions that live as far as this pod knows; absent = it observes none. */
   readonly living: () => readonly string[] | undefined;
   readonly logger: Logger;
@@ -49,6 +50,9 @@ async function partsOf(question: PodQuestion, answers: QuestionAnswers): Promise
   const living = answers.living();
   const head = { session, host, ...(living !== undefined && { living: [...living] }) };
   try {
+    if (question.ask === 'Mail') {
+      return [{ ...head, part: 0, parts: 1, pod, mail: await answers.mail(question.mail) }];
+    }
     if (question.ask === 'Pod') return [{ ...head, part: 0, parts: 1, pod }];
     if (question.ask === 'Chosen')
       return [{ ...head, part: 0, parts: 1, chosen: answers.chosenBy(question.selector) }];

@@ -2,6 +2,7 @@
 export {
   type AdminServer,
   type AdminServerOptions,
+  type AnsweredMail,
   LISTING_FILTERS,
   type QueueListing,
   startAdminServer,
@@ -12,6 +13,7 @@ export { ASK_TIMEOUT_MS, askPods } from './ask-pods.ts';
 export { configurationCheck, drainingCheck, eventsCheck, listenerCheck, spoolCheck } from './checks.ts';
 export type { ChosenAnywhere, DirectiveRoutes } from './directive-routes.ts';
 export type { DirectiveOrder, DirectiveRemoval, DirectivesOfOthers } from './directives-of-others.ts';
+export { laneViewSchema, mailViewSchema } from './mail-view-schema.ts';
 export {
   type ChosenMail,
   listingRowSchema,

@@ -1,9 +1,20 @@
 import { z } from 'zod';
-import { LISTING_KEYS, type ListingRow } from '../dispatch/mod.ts';
+import { LISTING_KEYS, type ListingRow, type MailView } from '../dispatch/mod.ts';
 import { selectorSchema } from '../react/mod.ts';
+import { mailViewSchema } from './mail-view-schema.ts';
 import { type PodState, podStateSchema } from './pod-state.ts';
 
 const name = z.exactOptional(z.string().max(1_000));
+
+/** Mail of one kind: a field that is absent is not asked about. */
+export const mailQuestionSchema = z.strictObject({
+  domain: z.string().min(1).max(1_000),
+  sender: z.string().max(1_000),
+  tenant: name,
+  campaign: name,
+  class: name,
+  source: name,
+});
 
 /** What all pods of a cluster can be asked at once. */
 export const podQuestionSchema = z.discriminatedUnion('ask', [
@@ -24,6 +35,7 @@ export const podQuestionSchema = z.discriminatedUnion('ask', [
   }),
   /** How much queued mail a directive with this selector would touch. */
   z.strictObject({ ask: z.literal('Chosen'), selector: selectorSchema }),
+  z.strictObject({ ask: z.literal('Mail'), mail: mailQuestionSchema }),
 ]);
 export type PodQuestion = z.infer<typeof podQuestionSchema>;
 
@@ -61,6 +73,7 @@ export const answerPartSchema = z.object({
   /** Sessions that live as far as this pod knows; absent = it observes none. */
   living: z.exactOptional(z.array(text)),
   pod: z.exactOptional(podStateSchema),
+  mail: z.exactOptional(mailViewSchema),
   rows: z.exactOptional(z.array(listingRowSchema)),
   /** Rows that the pod has in all. */
   total: z.exactOptional(count),
@@ -75,6 +88,7 @@ export interface PodAnswer {
   readonly session: string;
   readonly host: string;
   readonly pod?: PodState;
+  readonly mail?: MailView;
   readonly rows: readonly ListingRow[];
   readonly total: number;
   readonly chosen?: ChosenMail;
@@ -100,5 +114,14 @@ export class QuestionSubjects {
 
   get answers(): string {
     return `${this.#prefix}.answer.>`;
+  }
+
+  /** All that a NATS user needs who only asks: `sluice pods`, `queue list`, `explain`, `top`. */
+  get askerPublishes(): readonly string[] {
+    return [this.ask];
+  }
+
+  get askerSubscribes(): readonly string[] {
+    return [this.answers];
   }
 }

@@ -25,6 +25,16 @@ export const podStateSchema = z.object({
   segments: z.exactOptional(count),
   /** Milliseconds since the last acknowledged renewal of its session was sent; absent = it has none. */
   renewalAgeMs: z.exactOptional(z.number().min(0)),
+  /** How it shares limits with other pods; absent = they are its own. */
+  limits: z.exactOptional(
+    z.object({
+      /** Under which leaders of limits know it. */
+      session: z.string(),
+      /** `Held`: it starts nothing. `Degraded`: some leader does not answer, so that what it holds is all that it uses. */
+      mode: z.enum(['Shared', 'Degraded', 'Held']),
+      ledShards: count,
+    }),
+  ),
 });
 
 export type PodState = z.infer<typeof podStateSchema>;

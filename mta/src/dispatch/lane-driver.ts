@@ -81,6 +81,13 @@ export class LaneDriver {
     return this.#sources.used(name);
   }
 
+  /** Connections that it wants for what is ready; one while the site has not answered since it failed. */
+  get demand(): { readonly wanted: number; readonly probing: boolean } {
+    const ready = this.#host.context.queue.readyCount(this.lane);
+    const { answers } = this.#site;
+    return { wanted: this.#demand.wanted(ready, answers), probing: !answers };
+  }
+
   /** Lets idle sessions pull, then opens what is missing. Cheap when there is nothing to do. */
   pump(): void {
     if (this.#stopped) return;

@@ -87,6 +87,8 @@ export interface MailView {
   };
   /** Absent = this pod has no mail and no connection there. */
   readonly lane?: LaneView;
+  /** Connections that the lane wants for what is ready. `probing` = a single one, until the site takes a message. */
+  readonly demand?: { readonly wanted: number; readonly probing: boolean };
   readonly mail: MailCounts;
   readonly sources: readonly SourceView[];
   readonly moreSources: number;
@@ -109,13 +111,15 @@ export function mailView(
   const noRoute = found !== undefined && 'reply' in found ? found.reply : undefined;
   const lanes = lanesOf(context, pool?.name ?? '', question.domain, destination);
   const [lane] = lanes;
+  const driver = lane === undefined ? undefined : findLane(lane);
   const head = {
     configHash: config.hash,
     pool: pool?.name ?? '',
     site: destination?.route.site ?? '',
     group: destination?.policy.group ?? '',
     ...(noRoute !== undefined && { noRoute: replyLine(noRoute).slice(0, MAX_TEXT_LENGTH) }),
-    ...(lane !== undefined && { lane: cut(laneView(context, lane, findLane(lane))) }),
+    ...(lane !== undefined && { lane: cut(laneView(context, lane, driver)) }),
+    ...(driver instanceof LaneDriver && { demand: driver.demand }),
     mail: countsOf(context, lanes, question),
   };
   if (pool === undefined)
@@ -125,7 +129,6 @@ export function mailView(
       question.source === undefined || question.source === name || question.source === address,
   );
   const sources = chosen.slice(0, MAX_VIEWED_SOURCES);
-  const driver = lane === undefined ? undefined : findLane(lane);
   const facts = factsOf(context, pool.name, question, destination);
   const hosts = destination === undefined ? [] : bestPreferenceHosts(destination.route);
   const limits = limitsOf(context, destination, facts, sources, hosts.slice(0, MAX_VIEWED_HOSTS));

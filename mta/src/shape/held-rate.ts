@@ -143,7 +143,8 @@ export class HeldRate {
   view(nowMs: number): HeldView['rates'][number] {
     const level = this.bucket.refresh(nowMs);
     const { ratePerMs, capacity } = this.bucket;
-    const turn = this.turnAtMs === undefined ? {} : { turnInMs: Math.max(0, this.turnAtMs - nowMs) };
+    const turnInMs = Math.max(0, (this.turnAtMs ?? Number.POSITIVE_INFINITY) - nowMs);
+    const turn = turnInMs === Number.POSITIVE_INFINITY ? {} : { turnInMs };
     return { rate: this.name, ratePerMs, capacity, level, waiting: this.lineUnits, ...turn };
   }
 

@@ -254,12 +254,13 @@ export class SinkSession {
   #later(delayMs: number, act: () => void): void {
     this.#flush();
     this.#paused = true;
+    // The socket keeps the process alive; an answer that nobody waits for does not.
     setTimeout(() => {
       if (this.#closed || this.#socket.destroyed) return;
       this.#paused = false;
       act();
       this.#consume();
-    }, delayMs);
+    }, delayMs).unref();
   }
 
   /** 421 ends the session (RFC 5321 §3.8), other replies do not. */

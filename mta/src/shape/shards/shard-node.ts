@@ -40,6 +40,8 @@ interface Led {
 }
 
 export interface NodeState {
+  /** Under which other pods know this one's limits. */
+  readonly session: string;
   /** Nothing may be started: the session is not valid. */
   readonly held: boolean;
   /** Shards whose leader does not answer or does not grant: what this pod holds of them is all that it uses. */
@@ -76,6 +78,7 @@ export class ShardNode {
 
   state(nowMs: number): NodeState {
     return {
+      session: this.#session,
       held: nowMs >= this.#sessions.validUntilMs(),
       degradedShards: this.clients.filter((client) => client.isDegraded(nowMs)).length,
       ledShards: this.#led.size,
