@@ -72,4 +72,5 @@ export { type ParsedFile, parseResources, resourceInput, validateResource } from
 export { type FieldForm, type SchemaMember, schemaMember } from './schema-member.ts';
 export { type ShapingPolicy, shapingPolicySchema } from './shaping-policy.ts';
 export { SHAPING_POLICY_PAGE } from './shaping-policy-page.ts';
+export { MAX_STATUS_SOURCES, MAX_STATUS_SUSPENSIONS } from './status-schema.ts';
 export { yamlBounds } from './yaml-bounds.ts';

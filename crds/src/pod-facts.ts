@@ -10,6 +10,8 @@ export const podFactsSchema = z.object({
   configHash: z.string(),
   /** Of the set of ConfigMaps that it comes from; absent = it comes from files. */
   generation: z.exactOptional(z.int().min(0)),
+  /** Whose ConfigMaps it follows, `namespace/release`; absent = it comes from files, or from a mount alone, which does not say. */
+  configSet: z.exactOptional(z.string()),
   /** `starting`: it takes no mail yet; `draining`: it ends. */
   state: z.enum(['starting', 'ready', 'draining']),
 });

@@ -1,5 +1,6 @@
 import { RESOURCE_SCHEMAS, type ResourceKind } from './resource.ts';
 import { API_GROUP, API_VERSION } from './resource-metadata.ts';
+import { STATUS_SCHEMAS } from './status-schema.ts';
 import { type StructuralSchema, structuralSchema } from './structural-schema.ts';
 
 interface PrinterColumn {
@@ -18,13 +19,6 @@ interface KindNames {
   readonly description: string;
   readonly columns: readonly PrinterColumn[];
 }
-
-/** Conditions of one resource that a status holds; there are five types. */
-const MAX_CONDITIONS = 8;
-/** As the API machinery bounds them in its own type of a condition. */
-const MAX_REASON_LENGTH = 1_024;
-const MAX_MESSAGE_LENGTH = 32_768;
-const MAX_TYPE_LENGTH = 316;
 
 const KINDS: Readonly<Record<ResourceKind, KindNames>> = {
   EgressPool: {
@@ -84,53 +78,6 @@ const AGE: PrinterColumn = {
   description: 'Time since it was created.',
 };
 
-const generation: StructuralSchema = {
-  description: 'Generation of the resource that this was found for.',
-  type: 'integer',
-  format: 'int64',
-  minimum: 0,
-};
-
-/** Written by the operator; conditions as `metav1.Condition` has them. */
-const status: StructuralSchema = {
-  description: 'What became of it; written by the operator.',
-  type: 'object',
-  properties: {
-    observedGeneration: generation,
-    conditions: {
-      description: 'Accepted, ResolvedRefs, Conflicted, Programmed, Ready.',
-      type: 'array',
-      maxItems: MAX_CONDITIONS,
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['type'],
-      items: {
-        description: 'One aspect of the state.',
-        type: 'object',
-        required: ['type', 'status', 'lastTransitionTime', 'reason', 'message'],
-        properties: {
-          type: { description: 'Name of the aspect.', type: 'string', maxLength: MAX_TYPE_LENGTH },
-          status: { description: 'Whether it is so.', type: 'string', enum: ['True', 'False', 'Unknown'] },
-          observedGeneration: generation,
-          lastTransitionTime: {
-            description: 'When the status last changed.',
-            type: 'string',
-            format: 'date-time',
-            maxLength: 64,
-          },
-          reason: {
-            description: 'Why, in one word.',
-            type: 'string',
-            minLength: 1,
-            maxLength: MAX_REASON_LENGTH,
-            pattern: '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$',
-          },
-          message: { description: 'Why, in sentences.', type: 'string', maxLength: MAX_MESSAGE_LENGTH },
-        },
-      },
-    },
-  },
-};
-
 /** The schema of a whole resource, as the API server checks it. */
 export function resourceSchema(kind: ResourceKind): StructuralSchema {
   const { properties, ...root } = structuralSchema(RESOURCE_SCHEMAS[kind]);
@@ -144,7 +91,7 @@ export function resourceSchema(kind: ResourceKind): StructuralSchema {
       kind: { type: 'string' },
       metadata: { type: 'object' },
       spec: { description: 'What is wanted.', ...properties?.spec },
-      status,
+      status: STATUS_SCHEMAS[kind],
     },
   };
 }

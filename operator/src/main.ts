@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import pino from 'pino';
 import packageJson from '../package.json' with { type: 'json' };
 import { inClusterAccess, kubeconfigAccess } from './kube/mod.ts';
+import { type NatsFlags, natsOf } from './nats-flags.ts';
 import { startOperator } from './operator.ts';
 import { givenResources, providerLibrary, withGiven } from './reconcile/mod.ts';
 
@@ -38,6 +39,19 @@ const program = new Command('sluice-operator')
     '--resources <directory>',
     'YAML files with resources that come with the installation; one in the cluster of the same kind and name takes its place',
   )
+  .option(
+    '--nats <url...>',
+    'NATS of the pods, nats://host:port: without it no status says which pods run a resource',
+  )
+  .option('--nats-prefix <name>', 'begins their subjects, as spec.spool.jetstream.prefix', 'sluice')
+  .option('--nats-creds <file>', 'user JWT and seed, as nsc writes it')
+  .option('--nats-user <name>', 'NATS user; with --nats-password-file')
+  .option('--nats-password-file <file>', 'file that holds its password')
+  .option('--nats-token-file <file>', 'file that holds a token')
+  .option('--nats-nkey-seed <file>', 'file that holds the seed of a user nkey')
+  .option('--nats-ca <file>', 'certificates of the CAs of the servers, PEM')
+  .option('--nats-certificate <file>', 'own certificate, PEM; with --nats-key')
+  .option('--nats-key <file>', 'its private key, PEM')
   .option('--health <host:port>', 'address of /livez, /readyz and /metrics; default: 0.0.0.0:8081', hostPort)
   .addOption(
     new Option('--log-level <level>', 'least important lines that are shown')
@@ -54,6 +68,8 @@ async function main(): Promise<number> {
     await run(program.parse().opts());
     return 0;
   } catch (error) {
+    // Of what no option says alone; what one says wrongly commander has told.
+    if (error instanceof InvalidArgumentError) process.stderr.write(`error: ${error.message}\n`);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof SluiceError) {
       const place = error.place.file === undefined ? '' : `${error.place.file}: `;
@@ -65,16 +81,18 @@ async function main(): Promise<number> {
   }
 }
 
-async function run(options: {
-  readonly namespace?: string;
-  readonly allNamespaces?: true;
-  readonly resources?: string;
-  readonly kubeconfig?: string;
-  readonly name: string;
-  readonly providers: boolean;
-  readonly health?: { readonly host: string; readonly port: number };
-  readonly logLevel: string;
-}): Promise<void> {
+async function run(
+  options: NatsFlags & {
+    readonly namespace?: string;
+    readonly allNamespaces?: true;
+    readonly resources?: string;
+    readonly kubeconfig?: string;
+    readonly name: string;
+    readonly providers: boolean;
+    readonly health?: { readonly host: string; readonly port: number };
+    readonly logLevel: string;
+  },
+): Promise<void> {
   const { kubeconfig, name, providers, health = DEFAULT_HEALTH, logLevel } = options;
   // Before anything is started: a signal that comes meanwhile must still release the lease.
   const stop = new Promise<void>((resolve) => {
@@ -102,6 +120,7 @@ async function run(options: {
     scope: options.allNamespaces === true ? 'AllNamespaces' : 'Namespace',
     release: name,
     library,
+    ...natsOf(options),
     health,
     logger,
   });

@@ -1,6 +1,6 @@
 import type { Compiled } from '@sluice/crds';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { ReconcileObserver, WrittenObject } from './reconcile/mod.ts';
+import type { PodCounts, ReconcileObserver, WrittenObject } from './reconcile/mod.ts';
 
 const COMPILE_BUCKETS_S = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 
@@ -46,6 +46,17 @@ export class OperatorMetrics implements ReconcileObserver {
     labelNames: ['namespace', 'hash'],
     registers: [this.registry],
   });
+  readonly #pods = new Gauge({
+    name: 'sluice_operator_pods',
+    help: 'Pods that live, by whether they run the set of ConfigMaps that was published last; without NATS none is known.',
+    labelNames: ['namespace', 'programmed'],
+    registers: [this.registry],
+  });
+  readonly #unreachable = new Gauge({
+    name: 'sluice_operator_unreachable_sources',
+    help: 'Sources that some pod cannot connect from by their way out.',
+    registers: [this.registry],
+  });
   readonly #writes = new Counter({
     name: 'sluice_operator_writes_total',
     help: 'Objects written: ConfigMap, Status, Event.',
@@ -72,6 +83,7 @@ export class OperatorMetrics implements ReconcileObserver {
     return {
       compiled: (durationMs, compiled) => this.#compiled(durationMs, compiled, { namespace }),
       published: (generation, hash, shards) => this.#published(generation, hash, shards, { namespace }),
+      pods: (counts, unreachableSources) => this.#podsAre(counts, unreachableSources, { namespace }),
       wrote: (object) => this.wrote(object),
       failed: (object, failure) => this.failed(object, failure),
     };
@@ -81,6 +93,7 @@ export class OperatorMetrics implements ReconcileObserver {
   forget(namespace: string): void {
     this.#forget(this.#resources, { namespace });
     this.#forget(this.#info, { namespace });
+    this.#forget(this.#pods, { namespace });
     for (const gauge of [this.#generation, this.#shards]) gauge.remove({ namespace });
   }
 
@@ -120,6 +133,18 @@ export class OperatorMetrics implements ReconcileObserver {
     shown?.delete(namespace);
   }
 
+  pods(counts: PodCounts, unreachableSources: number): void {
+    this.#podsAre(counts, unreachableSources, {});
+  }
+
+  #podsAre({ programmed, total }: PodCounts, unreachableSources: number, place: Place): void {
+    this.#forget(this.#pods, place);
+    this.#show(this.#pods, place, { ...place, programmed: 'True' }, programmed);
+    this.#show(this.#pods, place, { ...place, programmed: 'False' }, total - programmed);
+    // One NATS for all namespaces.
+    this.#unreachable.set(unreachableSources);
+  }
+
   wrote(object: WrittenObject): void {
     this.#writes.inc({ object });
   }
@@ -131,6 +156,7 @@ export class OperatorMetrics implements ReconcileObserver {
   /** What is read when somebody asks. */
   watch(read: {
     readonly isLeader: () => boolean;
+    readonly feedback: () => boolean;
     readonly silentMs: () => Readonly<Record<string, number | undefined>>;
     readonly queued: () => number;
     readonly requests: () => number;
@@ -142,6 +168,14 @@ export class OperatorMetrics implements ReconcileObserver {
       registers,
       collect() {
         this.set(read.isLeader() ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'sluice_operator_feedback',
+      help: '1 = it is known from NATS what pods run.',
+      registers,
+      collect() {
+        this.set(read.feedback() ? 1 : 0);
       },
     });
     new Gauge({

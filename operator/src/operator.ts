@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { ParsedResource } from '@sluice/crds';
+import { Feedback, type NatsAccess, NO_FEEDBACK } from './feedback/mod.ts';
 import { startHealthServer } from './health-server.ts';
 import { ApiClient, type ClusterAccess, Election, type Logger } from './kube/mod.ts';
 import { OperatorMetrics } from './operator-metrics.ts';
@@ -17,6 +18,8 @@ export interface OperatorOptions {
   /** First part of the names of the ConfigMaps and of the Lease. */
   readonly release: string;
   readonly library: readonly ParsedResource[];
+  /** Of the pods; absent = they cannot report. */
+  readonly nats?: NatsAccess;
   readonly health: { readonly host: string; readonly port: number };
   readonly logger: Logger;
 }
@@ -40,12 +43,17 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const metrics = new OperatorMetrics();
   const identity = `${hostname()}_${randomBytes(4).toString('hex')}`;
   const clocks = { nowMs: () => performance.now(), wallMs: () => Date.now() };
+  const feedback =
+    options.nats === undefined
+      ? NO_FEEDBACK
+      : new Feedback({ access: options.nats, logger, nowMs: clocks.nowMs });
   const common = {
     client,
     release,
     identity,
     library,
     isLeader: () => election.isLeader,
+    feedback,
     logger,
     random: Math.random,
     ...clocks,
@@ -71,6 +79,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   });
   metrics.watch({
     isLeader: () => election.isLeader,
+    feedback: () => feedback.state.type === 'Known',
     silentMs: () => reconciler.watches,
     queued: () => reconciler.queued,
     requests: () => client.sent,
@@ -80,6 +89,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     troubles: () => troublesOf(reconciler.watches),
     metrics: metrics.registry,
   });
+  feedback.start();
   reconciler.start();
   election.start();
   logger.info({ namespace, scope, release, identity, health: health.port }, 'watching');
@@ -88,6 +98,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     async stop() {
       await reconciler.stop();
       await election.stop();
+      await feedback.stop();
       await health.close();
       client.close();
       logger.info({ identity }, 'stopped');

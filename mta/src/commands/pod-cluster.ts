@@ -1,3 +1,4 @@
+import type { PodFacts } from '@sluice/crds';
 import type { Logger, ResourceState, Settings } from '../config/mod.ts';
 import {
   answerQuestions,
@@ -23,6 +24,19 @@ export interface PodStateParts {
   readonly draining: () => boolean;
   /** `undefined` = limits are this pod's own. */
   readonly limits: () => NodeState | undefined;
+}
+
+/** What the session of a pod says of the configuration in force. */
+export function configFacts({
+  hash,
+  generation,
+  configSet,
+}: ResourceState): Pick<PodFacts, 'configHash' | 'generation' | 'configSet'> {
+  return {
+    configHash: hash,
+    ...(generation !== undefined && { generation }),
+    ...(configSet !== undefined && { configSet }),
+  };
 }
 
 /** What a pod says of itself, made anew at every call. */

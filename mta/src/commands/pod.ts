@@ -38,7 +38,7 @@ import { reportEgress } from './egress-report.ts';
 import { type FollowedListener, followListenerFiles } from './listener-files.ts';
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
-import { joinQuestions, podStateOf } from './pod-cluster.ts';
+import { configFacts, joinQuestions, podStateOf } from './pod-cluster.ts';
 import { directivesCheck, openPodDirectives } from './pod-directives.ts';
 import { openEvents } from './pod-events.ts';
 import { openPodSpool } from './pod-spool.ts';
@@ -86,8 +86,7 @@ export async function startPod(
     ...(lastGoodFile !== undefined && { lastGoodFile }),
     logger,
     onChange: ({ config }: ResourceState) => dispatcher.reconfigure(config),
-    onNews: ({ hash, generation }: ResourceState) =>
-      cluster?.tell({ configHash: hash, ...(generation !== undefined && { generation }) }),
+    onNews: (state: ResourceState) => cluster?.tell(configFacts(state)),
   };
   const resources =
     settings.configMaps === undefined
@@ -283,13 +282,7 @@ export async function startPod(
       const { host: address, port } = probes.address;
       logger.info({ listener: 'probes', address, port }, 'listening');
     }
-    const { hash, generation } = resources.state;
-    cluster?.tell({
-      configHash: hash,
-      ...(generation !== undefined && { generation }),
-      version,
-      state: 'ready',
-    });
+    cluster?.tell({ ...configFacts(resources.state), version, state: 'ready' });
     if (cluster !== undefined) {
       const nowMs = () => monotonicWallClock.nowMs();
       closeFirst.push(

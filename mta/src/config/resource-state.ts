@@ -7,6 +7,8 @@ export interface ResourceState {
   readonly hash: string;
   /** Of the operator's set that it comes from; absent = it comes from files. */
   readonly generation?: number;
+  /** Whose set it is, `namespace/release`; absent = it comes from files, or from a mount alone. */
+  readonly configSet?: string;
   /** Wall time at which it came into force. */
   readonly loadedAtMs: number;
   /** `false` = something in the directory is broken, and its last good form (or nothing) is in force instead. */

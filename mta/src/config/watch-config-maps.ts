@@ -65,6 +65,7 @@ export async function watchConfigMaps(options: ConfigMapWatchOptions): Promise<R
   const follow = async (): Promise<void> => {
     try {
       const api = await clusterApi(environment, serviceAccountDirectory, namespace);
+      set.follows(`${api.namespace}/${release}`);
       const labelSelector = `sluice.email/config=${release}`;
       const onShards = (shards: readonly ConfigShard[]): void => {
         told = undefined;
@@ -99,6 +100,7 @@ class SetInForce {
   readonly #options: ConfigMapWatchOptions;
   readonly #lastGood: LastGoodFile | undefined;
   #generation = -1;
+  #configSet: string | undefined;
   #begun = false;
   #state: ResourceState;
 
@@ -113,7 +115,14 @@ class SetInForce {
   }
 
   get state(): ResourceState {
-    return this.#generation < 0 ? this.#state : { ...this.#state, generation: this.#generation };
+    if (this.#generation < 0) return this.#state;
+    const configSet = this.#configSet;
+    return { ...this.#state, generation: this.#generation, ...(configSet !== undefined && { configSet }) };
+  }
+
+  /** It is known whose ConfigMaps are followed. */
+  follows(configSet: string): void {
+    this.#configSet = configSet;
   }
 
   /** From now on changes are told. */

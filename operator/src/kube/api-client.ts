@@ -11,6 +11,8 @@ import { type ApiFailure, type ApiResult, refusalOf, unreachable } from './api-r
 /** A request without an answer after so long has failed. With the lease's renew deadline it stays below the lease, see `lease.ts`. Milliseconds. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 
+const JSON_TYPE = 'application/json';
+
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** `/apis/sluice.email/v1alpha1/namespaces/mail/egresspools`; names in it are already escaped. */
@@ -19,6 +21,8 @@ export interface ApiRequest {
   readonly body?: unknown;
   /** Of the body; `application/json` unless given. */
   readonly contentType?: string;
+  /** Of the answer; `application/json` unless given. */
+  readonly accept?: string;
   /** {@link REQUEST_TIMEOUT_MS} unless given. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -91,7 +95,7 @@ export class ApiClient {
   }
 
   async #send(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
-    const { method, path, query, body, contentType = 'application/json' } = request;
+    const { method, path, query, body, contentType = JSON_TYPE, accept = JSON_TYPE } = request;
     const { server, apply } = this.#access;
     const search = query === undefined ? '' : `?${new URLSearchParams(query)}`;
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
@@ -102,7 +106,7 @@ export class ApiClient {
       path: `${server.pathname.replace(/\/$/, '')}${path}${search}`,
       signal,
       headers: {
-        accept: 'application/json',
+        accept,
         'user-agent': 'sluice-operator',
         ...(payload && { 'content-type': contentType, 'content-length': String(payload.length) }),
       },

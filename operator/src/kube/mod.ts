@@ -2,7 +2,7 @@
 export { type ClusterAccess, inClusterAccess, kubeconfigAccess } from './access.ts';
 export { ApiClient } from './api-client.ts';
 export type { ApiFailure, ApiResult } from './api-result.ts';
-export { apply, FIELD_MANAGER, STATUS_FIELD_MANAGER } from './apply.ts';
+export { apply, FIELD_MANAGER, patchStatus } from './apply.ts';
 export {
   nextConditions,
   transitions,

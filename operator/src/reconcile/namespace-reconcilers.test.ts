@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { newestSet } from '@sluice/crds';
+import { NO_FEEDBACK } from '../feedback/mod.ts';
 import { FakeApiServer } from '../kube/fake-api-server.fixture.ts';
 import { kubeObject } from '../kube/kube-object.ts';
 import { REFLECTOR_TIMING } from '../kube/reflector.ts';
@@ -30,8 +31,9 @@ async function start(t: TestContext, prepare: (server: FakeApiServer) => void = 
     identity: 'operator-1',
     library: [],
     isLeader: () => true,
+    feedback: NO_FEEDBACK,
     logger,
-    observe: () => ({ compiled() {}, published() {}, wrote() {}, failed() {} }),
+    observe: () => ({ compiled() {}, published() {}, pods() {}, wrote() {}, failed() {} }),
     forget: (namespace) => void forgotten.push(namespace),
     random: () => 0,
     nowMs: () => performance.now(),

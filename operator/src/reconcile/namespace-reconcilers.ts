@@ -5,7 +5,7 @@ import { Reconciler, type ReconcilerOptions } from './reconciler.ts';
 import { CONFIG_LABEL } from './shard-config-map.ts';
 
 export interface NamespaceReconcilersOptions
-  extends Omit<ReconcilerOptions, 'namespace' | 'observer' | 'openWatch'> {
+  extends Omit<ReconcilerOptions, 'namespace' | 'observer' | 'openWatch' | 'countsUnnamedPods'> {
   /** Has a set of ConfigMaps also while it has no resources: that of the operator, whose pods would wait for one. */
   readonly home: string;
   readonly observe: (namespace: string) => ReconcileObserver;
@@ -102,13 +102,19 @@ export class NamespaceReconcilers {
 
   #begin(namespace: string): void {
     if (this.#reconcilers.has(namespace)) return;
-    const { observe, home: _, forget: __, ...options } = this.#options;
+    const { observe, home, forget: _, ...options } = this.#options;
     const openWatch: OpenWatch = ({ resource }, onChange) => {
       const collection = this.#collections[resource];
       if (collection === undefined) throw new Error(`${resource} is not watched`);
       return collection.view(namespace, onChange);
     };
-    const reconciler = new Reconciler({ ...options, namespace, observer: observe(namespace), openWatch });
+    const reconciler = new Reconciler({
+      ...options,
+      namespace,
+      observer: observe(namespace),
+      openWatch,
+      countsUnnamedPods: namespace === home,
+    });
     this.#reconcilers.set(namespace, reconciler);
     reconciler.start();
     if (this.#leads) reconciler.lead();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { newestSet } from '@sluice/crds';
+import { type FeedbackSource, type FeedbackState, NO_FEEDBACK } from '../feedback/mod.ts';
 import { FakeApiServer } from '../kube/fake-api-server.fixture.ts';
 import { kubeObject } from '../kube/kube-object.ts';
 import { REFLECTOR_TIMING } from '../kube/reflector.ts';
@@ -19,7 +20,11 @@ const pool = (address = '192.0.2.1') => ({
 });
 const policy = (spec: object) => ({ apiVersion: 'sluice.email/v1alpha1', kind: 'ShapingPolicy', spec });
 
-async function start(t: TestContext, prepare: (server: FakeApiServer) => void = () => {}) {
+async function start(
+  t: TestContext,
+  prepare: (server: FakeApiServer) => void = () => {},
+  feedback: FeedbackSource = NO_FEEDBACK,
+) {
   const server = await new FakeApiServer().listen();
   prepare(server);
   let leads = true;
@@ -34,7 +39,8 @@ async function start(t: TestContext, prepare: (server: FakeApiServer) => void = 
       library: [],
       isLeader: () => leads,
       logger,
-      observer: { compiled() {}, published() {}, wrote() {}, failed() {} },
+      observer: { compiled() {}, published() {}, pods() {}, wrote() {}, failed() {} },
+      feedback,
       random: () => 0,
       nowMs: () => performance.now(),
       wallMs: () => Date.UTC(2026, 11, 1),
@@ -286,4 +292,133 @@ test('through errors, 429, broken and silent watches and compaction the ConfigMa
     )
     .toSorted();
   await until('they agree', () => pools().toSorted().join() === wanted.join() && first.queued === 0);
+});
+
+/** Pods as the tests say. */
+class SaidFeedback implements FeedbackSource {
+  state: FeedbackState = { type: 'Waiting' };
+  readonly #listeners = new Set<() => void>();
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  start(): void {}
+
+  async stop(): Promise<void> {}
+
+  say(...pods: readonly (readonly [host: string, generation: number, hash?: string])[]): void {
+    const sessions = pods.map(([host, generation, configHash = '']) => ({
+      session: host,
+      facts: { host, version: '1', configHash, generation, state: 'ready' as const },
+    }));
+    this.become({ type: 'Known', sessions });
+  }
+
+  become(state: FeedbackState): void {
+    this.state = state;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+const RUNNING = [...WELL.slice(0, 2), 'Programmed=True/Programmed', 'Ready=True/Published'];
+
+async function startWithPods(t: TestContext, names: readonly string[] = ['a']) {
+  const feedback = new SaidFeedback();
+  const started = await start(
+    t,
+    (server) => {
+      for (const name of names) server.put(`${RESOURCES}/egresspools/${name}`, pool());
+    },
+    feedback,
+  );
+  await until('it is published', () => started.pools().length === names.length);
+  const statuses = () => started.writes().filter(({ path }) => path.endsWith('/status')).length;
+  const set = () => started.found() ?? { generation: 0, config: { hash: '' } };
+  return { ...started, feedback, statuses, set };
+}
+
+test('a change is one write when pods take it up at once, and the status says that all run it', async (t) => {
+  const { server, feedback, statuses, set, conditions, first } = await startWithPods(t);
+  assert.equal(statuses(), 0, 'nothing is said before anything is known of the pods');
+  feedback.say(
+    ['mta-0', set().generation, set().config.hash],
+    ['mta-1', set().generation, set().config.hash],
+  );
+  await until('it says so', () => conditions('egresspools/a').length > 0);
+  assert.deepEqual(conditions('egresspools/a'), RUNNING);
+  const object: unknown = server.object(`${RESOURCES}/egresspools/a`)?.status;
+  assert.match(JSON.stringify(object), /"pods":\{"programmed":2,"total":2\}/);
+  const before = statuses();
+  const { generation } = set();
+  server.put(`${RESOURCES}/egresspools/a`, pool('192.0.2.9'));
+  await until('it is published', () => set().generation > generation);
+  feedback.say(
+    ['mta-0', set().generation, set().config.hash],
+    ['mta-1', set().generation, set().config.hash],
+  );
+  await until('it says so', () => statuses() > before && first.queued === 0);
+  assert.deepEqual(conditions('egresspools/a'), RUNNING);
+  assert.equal(statuses(), before + 1);
+});
+
+test('a pod that does not take a change up is named, for that resource alone, and Ready waits for it: two writes a change', async (t) => {
+  const { server, feedback, statuses, set, conditions, first } = await startWithPods(t, ['a', 'b']);
+  const old = set();
+  feedback.say(['mta-0', old.generation, old.config.hash], ['mta-1', old.generation, old.config.hash]);
+  await until('both are well', () =>
+    ['a', 'b'].every((name) => conditions(`egresspools/${name}`).join() === RUNNING.join()),
+  );
+  const before = statuses();
+  server.put(`${RESOURCES}/egresspools/a`, pool('192.0.2.9'));
+  await until('it is published', () => set().generation > old.generation);
+  feedback.say(['mta-0', set().generation, set().config.hash], ['mta-1', old.generation, old.config.hash]);
+  await until('it says so', () => conditions('egresspools/a').includes('Programmed=False/PodsBehind'));
+  assert.ok(conditions('egresspools/a').includes('Ready=False/PodsBehind'));
+  assert.match(JSON.stringify(server.object(`${RESOURCES}/egresspools/a`)?.status), /yet: mta-1\./);
+  assert.deepEqual(conditions('egresspools/b'), RUNNING, 'of another one the form has not changed');
+  feedback.say(['mta-0', set().generation, set().config.hash]);
+  await until('it is gone: all others run it', () => conditions('egresspools/a').join() === RUNNING.join());
+  await until('all is done', () => first.queued === 0);
+  assert.equal(statuses() - before, 2);
+  assert.deepEqual(server.paths(EVENTS), [], 'that pods take up a change is no Event');
+});
+
+test('pods that come and go all the time cost a bounded number of writes', async (t) => {
+  const names = Array.from({ length: 40 }, (_, index) => `p${index}`);
+  const { feedback, statuses, set, first, conditions } = await startWithPods(t, names);
+  const { generation, config } = set();
+  feedback.say(['mta-0', generation, config.hash]);
+  await until('all say so', () => names.every((name) => conditions(`egresspools/${name}`).length > 0));
+  const before = statuses();
+  for (let flap = 0; flap < 200; flap++) {
+    if (flap % 2 === 0) feedback.say();
+    else feedback.say(['mta-0', generation, config.hash], [`mta-${flap}`, generation - 1]);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await until('all is done', () => first.queued === 0);
+  assert.equal(statuses(), before, 'what pods do is written at the next review, not at once');
+});
+
+test('an operator that takes over writes nothing while pods run what is published', async (t) => {
+  const { feedback, statuses, set, first, begin, conditions } = await startWithPods(t, ['a', 'b']);
+  feedback.say(['mta-0', set().generation, set().config.hash]);
+  await until('both are well', () =>
+    ['a', 'b'].every((name) => conditions(`egresspools/${name}`).join() === RUNNING.join()),
+  );
+  await first.stop();
+  const before = statuses();
+  const second = begin();
+  await until('it has compiled', () => second.watches.ConfigMap !== undefined && second.queued === 0);
+  feedback.say(['mta-0', set().generation, set().config.hash]);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(statuses(), before);
+});
+
+test('without NATS, and when NATS is lost, a status says that it is not known who runs it', async (t) => {
+  const { feedback, conditions } = await startWithPods(t);
+  feedback.become({ type: 'Lost', reason: 'refused' });
+  await until('it says so', () => conditions('egresspools/a').includes('Programmed=Unknown/FeedbackLost'));
+  assert.equal(conditions('egresspools/a').at(-1), 'Ready=True/Published');
 });

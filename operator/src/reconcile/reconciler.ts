@@ -3,6 +3,7 @@ import {
   type Compiled,
   type CompileInput,
   compile,
+  formHash,
   formsOf,
   type ParsedResource,
   packConfigSet,
@@ -10,6 +11,7 @@ import {
   type ResourceKind,
   resourceKey,
 } from '@sluice/crds';
+import type { FeedbackSource } from '../feedback/mod.ts';
 import {
   type ApiClient,
   type ApiFailure,
@@ -26,12 +28,15 @@ import {
   WorkQueue,
   type WorkResult,
 } from '../kube/mod.ts';
+import { EgressFindings } from './egress-findings.ts';
+import { FormGenerations } from './form-generations.ts';
 import { type GivenObject, InputCache } from './input-cache.ts';
 import type { Publication } from './operator-conditions.ts';
+import { PodGenerations, type PublishedSet } from './programming.ts';
 import type { ReconcileObserver } from './reconcile-observer.ts';
 import { CONFIG_LABEL, shardIn } from './shard-config-map.ts';
 import { type ShardWrite, shardWrites } from './shard-writes.ts';
-import { type Found, StatusWriter } from './status-writer.ts';
+import { type Found, type PodsView, type Review, StatusWriter } from './status-writer.ts';
 import { DONE, remember, retryAfter } from './write-outcome.ts';
 
 /** Changes that come together are compiled together: `kubectl apply -f` of a directory is one set. Milliseconds. */
@@ -44,6 +49,11 @@ const WORKERS = 8;
 const WRITES_AT_ONCE = 4;
 /** After so many failures to write ConfigMaps, one after the other, the statuses say so: an API server that restarts is no news. */
 const FAILURES_TO_TELL = 3;
+
+/** Statuses are looked at again so often while pods say something new; what they do is seen no later. Milliseconds. */
+const REVIEW_MS = 5_000;
+/** News of pods that come together are looked at together. Milliseconds. */
+const PODS_SETTLE_MS = 10;
 
 const COMPILE = 'compile';
 
@@ -58,6 +68,10 @@ export interface ReconcilerOptions {
   readonly library: readonly ParsedResource[];
   /** Asked before each write. */
   readonly isLeader: () => boolean;
+  /** What pods say that they run. */
+  readonly feedback: FeedbackSource;
+  /** Pods that do not say whose ConfigMaps they follow are those of this namespace; default: they are. */
+  readonly countsUnnamedPods?: boolean;
   readonly logger: Logger;
   readonly observer: ReconcileObserver;
   readonly random: () => number;
@@ -94,6 +108,12 @@ export class Reconciler {
   #leads = false;
   /** Of the last compile; `undefined` = this operator has not compiled since it leads, the ConfigMaps know. */
   #lastGood: ReadonlyMap<string, Resource> | undefined;
+  readonly #unfollow: () => void;
+  readonly #forms = new FormGenerations();
+  #published: PublishedSet | undefined;
+  #compiled: Compiled | undefined;
+  #podsSoon: NodeJS.Timeout | undefined;
+  #review: NodeJS.Timeout | undefined;
   #publication: Publication = { type: 'Published' };
   #failures = 0;
 
@@ -114,7 +134,7 @@ export class Reconciler {
         if (names.length === 0 || this.#configMaps.latest.heard(names).length > 0) this.#compileSoon();
       },
     );
-    const { client, namespace, identity, logger, observer, wallMs } = options;
+    const { client, namespace, identity, logger, observer, nowMs, wallMs } = options;
     this.#statuses = new StatusWriter({
       client,
       namespace,
@@ -122,8 +142,10 @@ export class Reconciler {
       resources: this.#resources,
       logger,
       observer,
+      nowMs,
       wallMs,
     });
+    this.#unfollow = options.feedback.onChange(() => this.#podsChangedSoon());
     this.#queue = new WorkQueue({
       handle: (key) => (key === COMPILE ? this.#compile() : this.#writeStatus(key)),
       onBug: (key, error) => {
@@ -160,6 +182,8 @@ export class Reconciler {
   lead(): void {
     this.#leads = true;
     this.#lastGood = undefined;
+    this.#published = undefined;
+    this.#forms.clear();
     this.#queue.add(COMPILE);
     this.#queue.start();
   }
@@ -174,6 +198,9 @@ export class Reconciler {
     this.#leads = false;
     clearInterval(this.#resync);
     clearTimeout(this.#settle);
+    clearTimeout(this.#podsSoon);
+    clearTimeout(this.#review);
+    this.#unfollow();
     await this.#queue.stop();
     await Promise.all(this.#collections().map(({ reflector }) => reflector.stop()));
   }
@@ -230,10 +257,13 @@ export class Reconciler {
     const objects = this.#objects();
     const given = this.#inputs.read(objects);
     const existing = existingOf(this.#configMaps.latest);
-    const compiled = compile({
-      resources: withLibrary(given, library),
-      lastGood: this.#lastGood ?? formsOf(existing.flatMap((object) => shardIn(object) ?? [])),
-    });
+    if (this.#lastGood === undefined) {
+      const shards = existing.flatMap((object) => shardIn(object) ?? []);
+      this.#lastGood = formsOf(shards);
+      const last = Math.max(0, ...shards.map(({ header }) => header.generation));
+      this.#forms.begin(new Map([...this.#lastGood].map(([key, form]) => [key, formHash(form)])), last);
+    }
+    const compiled = compile({ resources: withLibrary(given, library), lastGood: this.#lastGood });
     this.#lastGood = compiled.lastGood;
     const givenKeys = new Set(given.map(resourceKey));
     const ownForms = [...compiled.lastGood].filter(([key]) => givenKeys.has(key)).map(([, form]) => form);
@@ -244,8 +274,12 @@ export class Reconciler {
     const failure = await this.#publish(plan.steps);
     if (failure === 'NotLeader') return DONE;
     this.#failures = failure === undefined ? 0 : this.#failures + 1;
+    let fresh: readonly string[] = [];
     if (failure === undefined) {
       this.#publication = { type: 'Published' };
+      this.#published = { generation: plan.generation, hash: compiled.config.hash };
+      this.#compiled = compiled;
+      fresh = this.#forms.published(compiled.statuses, plan.generation);
       observer.published(plan.generation, compiled.config.hash, set.count);
       if (plan.steps.length > 0) this.#tellPublished(plan.generation, compiled, set.count);
     } else if (this.#failures >= FAILURES_TO_TELL) {
@@ -253,10 +287,42 @@ export class Reconciler {
     }
     // A status never runs ahead of the ConfigMaps: it would say of a form that it is published which is not.
     if (failure === undefined || this.#publication.type === 'Failed') {
-      for (const key of this.#statuses.update(foundFor(compiled, objects), this.#publication))
-        this.#queue.add(key);
+      this.#statuses.podsChanged(this.#podsView());
+      const found = foundFor(compiled, objects, this.#forms);
+      this.#take(this.#statuses.update(found, this.#publication, fresh));
     }
     return failure === undefined ? DONE : retryAfter(failure);
+  }
+
+  #podsChangedSoon(): void {
+    this.#podsSoon ??= setTimeout(() => {
+      this.#podsSoon = undefined;
+      // Whoever waits for pods is told at once, all others in their turn.
+      for (const key of this.#statuses.podsChanged(this.#podsView())) this.#queue.add(key);
+      this.#reviewLater();
+    }, PODS_SETTLE_MS);
+  }
+
+  #reviewLater(): void {
+    this.#review ??= setTimeout(() => {
+      this.#review = undefined;
+      if (!this.#mayWrite()) return;
+      this.#take(this.#statuses.review());
+    }, REVIEW_MS);
+  }
+
+  #take({ keys, more }: Review): void {
+    for (const key of keys) this.#queue.add(key);
+    if (more) this.#reviewLater();
+  }
+
+  #podsView(): PodsView {
+    const { feedback, observer, namespace, release, countsUnnamedPods = true } = this.#options;
+    const owner = { configSet: `${namespace}/${release}`, withUnnamed: countsUnnamedPods };
+    const generations = new PodGenerations(feedback.state, owner, this.#published);
+    const findings = new EgressFindings(feedback.state, this.#compiled?.config);
+    observer.pods(generations.counts(this.#published?.generation ?? 0), findings.unreachableSources);
+    return { programming: (since) => generations.running(since), findings: (key) => findings.of(key) };
   }
 
   async #writeStatus(key: string): Promise<WorkResult> {
@@ -334,14 +400,19 @@ function withLibrary(
   return [...given, ...library.filter((resource) => !keys.has(resourceKey(resource)))];
 }
 
-function foundFor({ statuses }: Compiled, objects: readonly GivenObject[]): ReadonlyMap<string, Found> {
+function foundFor(
+  { statuses }: Compiled,
+  objects: readonly GivenObject[],
+  forms: FormGenerations,
+): ReadonlyMap<string, Found> {
   const byKey = new Map(statuses.map((status) => [resourceKey(status), status]));
   return new Map(
     objects.flatMap(({ kind, object: { metadata } }) => {
       const key = resourceKey({ kind, name: metadata.name });
       const status = byKey.get(key);
       const { uid, generation = 0 } = metadata;
-      return status === undefined ? [] : [[key, { status, uid, generation }] as const];
+      const since = forms.since(key);
+      return status === undefined ? [] : [[key, { status, uid, generation, since }] as const];
     }),
   );
 }
