@@ -3,9 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { kubeconfigAccess } from '@sluice/operator';
-import { feedbackPermissions } from '@sluice/operator/feedback';
-import { ApiClient, type KubeObject, Reflector } from '@sluice/operator/kube';
+import {
+  ApiClient,
+  feedbackPermissions,
+  type KubeObject,
+  kubeconfigAccess,
+  Reflector,
+} from '@sluice/operator';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { jetStreamSpool, POD_USER } from './jetstream-spec.ts';
 import { type NatsServer, startNats } from './nats-server.ts';
