@@ -78,6 +78,7 @@ export class OwnedSegment {
   /** Transactions that ask again: another suspected group has its turn, or the segment is being checked after an outage. */
   #asking: WaitingStart[] = [];
   #flush: NodeJS.Timeout | undefined;
+  #urgent: NodeJS.Immediate | undefined;
   #ended = false;
   #subject = '';
 
@@ -159,7 +160,8 @@ export class OwnedSegment {
   #start(place: Place, group: number): ReturnType<SegmentOwner['start']> {
     if (this.#ended) return 'no';
     const answer = this.owner.phase === 'refencing' ? 'busy' : this.owner.start(place, group);
-    if (answer === 'go' || answer === 'later') this.#schedule();
+    if (answer === 'go') this.#schedule();
+    else if (answer === 'later') this.#flushSoon();
     return answer;
   }
 
@@ -263,6 +265,7 @@ export class OwnedSegment {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#flush);
+    clearImmediate(this.#urgent);
     this.#startNothing();
     // Whoever has the segment now says what becomes of it.
     for (const { resolve } of this.#waiting.splice(0)) resolve();
@@ -359,6 +362,14 @@ export class OwnedSegment {
       if (place.id.slice(0, before.length) >= before) return;
       for (const command of this.owner.move(place, performance.now())) this.#carryOut(command);
     }
+  }
+
+  /** Transactions wait for the journal: what began in this turn of the event loop is told at once. */
+  #flushSoon(): void {
+    this.#urgent ??= setImmediate(() => {
+      this.#urgent = undefined;
+      this.handle({ kind: 'tick' });
+    });
   }
 
   #schedule(): void {

@@ -37,10 +37,12 @@ export interface LiveGroup {
   readonly awaited: boolean;
   /** Ended its owners too often: it is not sent. */
   readonly held: boolean;
-  /** Above 0 its `inflight` record must be durable before it is sent: it may be what ended the last owner. */
+  /** Of its message. Above 0 its `inflight` record must be durable before it is sent: it may be what ended the last owner. */
   readonly uncleanEnds: number;
 }
 
-export function liveGroup({ state, awaited, uncleanEnds }: GroupFacts): LiveGroup {
+/** `ofMessage`: unclean ends of its other groups, as far as they are more. */
+export function liveGroup({ state, awaited, uncleanEnds: own }: GroupFacts, ofMessage: number): LiveGroup {
+  const uncleanEnds = Math.max(own, ofMessage);
   return { state, awaited, held: uncleanEnds >= POISON_UNCLEAN_ENDS, uncleanEnds };
 }

@@ -55,6 +55,11 @@ export class JournalWriter {
     this.#waiting.push(record);
   }
 
+  /** Somebody waits for what was added: it goes with the next batch, and that need not wait for its time. */
+  hurry(): void {
+    this.#nextAtMs = 0;
+  }
+
   /** What waits is made ready to be written: everything before it is in the journal. */
   complete(completed: (record: JournalRecord) => JournalRecord): void {
     if (this.#underWay === undefined) this.#waiting = this.#waiting.map(completed);

@@ -129,6 +129,8 @@ export interface OwnerRules {
   readonly retiresAfterMoved: boolean;
   /** A released segment's open transactions wait for their outcome. */
   readonly awaitsHandover: boolean;
+  /** What former owners stored starts only once its `inflight` is durable. */
+  readonly recordsStartsOfAdopted: boolean;
 }
 
 export const ALL_RULES: OwnerRules = {
@@ -139,4 +141,5 @@ export const ALL_RULES: OwnerRules = {
   purgesOnlySwept: true,
   retiresAfterMoved: true,
   awaitsHandover: true,
+  recordsStartsOfAdopted: true,
 };

@@ -97,23 +97,24 @@ describe('the owner of a segment', () => {
     const items = [{ sequence, epoch: 10, id, groups: 1 }];
     const commands = owner.handle({ kind: 'read', store: 'spool', after: 0, items }, 0);
     assert.deepEqual(kinds(commands), ['offer', 'read-store']);
-    assert.equal(owner.start(message(3), 0), 'go');
+    assert.equal(owner.start(message(3), 0), 'later');
     assert.equal(owner.takesMail, false);
   });
 
-  test('what may have ended the last owner starts only once that is journalled', () => {
+  test('what may have ended an owner starts only once that is journalled, also when nobody told of it: a crash comes before the journal', () => {
     const journal = [
       entry(10, OTHER, 1, { kind: 'fence' }),
       entry(11, OTHER, 2, { kind: 'inflight', place: message(3), group: 0, uncleanEnds: 0 }),
     ];
     const owner = liveOwner(journal, [message(3), message(4)]);
-    assert.equal(owner.start(message(4), 0), 'go');
-    assert.equal(owner.start(message(3), 0), 'later');
-    const { batch } = appendOf(owner.handle({ kind: 'tick' }, 1_000));
-    const commands = owner.handle({ kind: 'appended', number: batch.number, sequence: 21 }, 1_001);
+    owner.published(message(901), 1);
+    assert.equal(owner.start(message(901), 0), 'go', 'new mail waits for nothing');
+    for (const old of [message(3), message(4)]) assert.equal(owner.start(old, 0), 'later');
+    const { batch } = appendOf(owner.handle({ kind: 'tick' }, 0));
+    const commands = owner.handle({ kind: 'appended', number: batch.number, sequence: 21 }, 1);
     assert.deepEqual(
       commands.filter(({ kind }) => kind === 'started'),
-      [{ kind: 'started', place: message(3), group: 0 }],
+      [message(3), message(4)].map((place) => ({ kind: 'started', place, group: 0 })),
     );
   });
 
@@ -149,13 +150,17 @@ describe('the owner of a segment', () => {
   });
 
   test('what is open at the release is told on a subject of its own, and then the process may end', () => {
-    const owner = liveOwner([], [message(3)]);
-    owner.start(message(3), 0);
+    const owner = liveOwner([], []);
+    owner.published(message(901), 1);
+    owner.start(message(901), 0);
     const { batch } = appendOf(owner.handle({ kind: 'release' }, 1_000));
-    assert.deepEqual(batch.records.at(-1), { kind: 'released', inflight: [{ place: message(3), group: 0 }] });
+    assert.deepEqual(batch.records.at(-1), {
+      kind: 'released',
+      inflight: [{ place: message(901), group: 0 }],
+    });
     owner.handle({ kind: 'appended', number: batch.number, sequence: 21 }, 1_001);
     assert.equal(owner.isSettled, false);
-    owner.record(message(3), { kind: 'done', place: message(3), group: 0 });
+    owner.record(message(901), { kind: 'done', place: message(901), group: 0 });
     const told = owner.handle({ kind: 'tick' }, 2_000).find(({ kind }) => kind === 'append-handover');
     assert.ok(told?.kind === 'append-handover' && told.batch.epoch === 20);
     owner.handle({ kind: 'handover-appended', number: told.batch.number, sequence: 22 }, 2_001);

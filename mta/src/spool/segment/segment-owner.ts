@@ -78,6 +78,8 @@ export class SegmentOwner {
   readonly #open = new Map<string, InFlight>();
   /** Transactions that wait for their `inflight` to be durable, in the order of the journal. */
   #starting: (InFlight | undefined)[] = [];
+  /** What was stored by former owners lies up to there. */
+  readonly #adoptedTo: Record<Store, number> = { spool: 0, defer: 0 };
   #sweptTo = 0;
   #sweepAtMs = 0;
   #purgeAtMs = 0;
@@ -165,7 +167,7 @@ export class SegmentOwner {
   }
 
   /**
-   * A transaction is about to start. `go`: now; `later`: when `started` says so, because it may be what ended the last owner;
+   * A transaction is about to start. `go`: now; `later`: when `started` says so, because it may be what ended an owner;
    * `busy`: ask again, another group that ended its owners twice has its turn; `no`: the segment or the group is not this process's to send.
    */
   start(handle: Place, group: number): 'go' | 'later' | 'busy' | 'no' {
@@ -178,9 +180,19 @@ export class SegmentOwner {
     const key = groupKey(handle, group);
     if (uncleanEnds >= ALONE_UNCLEAN_ENDS && !this.#turn.take(key)) return 'busy';
     this.#open.set(key, { place: handle, group });
-    const starting = live.uncleanEnds > 0 ? { place: handle, group } : undefined;
-    this.#add({ kind: 'inflight', place, group, uncleanEnds }, starting);
-    return live.uncleanEnds > 0 ? 'later' : 'go';
+    const waits = uncleanEnds > 0 || this.#isAdopted(handle);
+    this.#add({ kind: 'inflight', place, group, uncleanEnds }, waits ? { place: handle, group } : undefined);
+    if (waits) this.#writer.hurry();
+    return waits ? 'later' : 'go';
+  }
+
+  /**
+   * An owner of before may have sent it within its last interval and not told. If that is what ended it, it must be told before it can end this
+   * one too.
+   */
+  #isAdopted({ store, sequence }: Place): boolean {
+    if (!this.#rules.recordsStartsOfAdopted) return false;
+    return this.#phase === 'replaying' || sequence <= this.#adoptedTo[store];
   }
 
   /** A transaction ended. Its outcome is durable when `recorded` counts it; without one it did not happen. */
@@ -319,6 +331,8 @@ export class SegmentOwner {
     this.#ownEpochs.clear();
     for (const key of this.#open.keys()) this.#closed(key);
     this.#starting = [];
+    this.#adoptedTo.spool = 0;
+    this.#adoptedTo.defer = 0;
     this.#sweptTo = 0;
     this.#purgedTo.spool = 0;
     this.#purgedTo.defer = 0;
@@ -482,6 +496,7 @@ export class SegmentOwner {
     if (taken.length > 0) this.#emitAll(replay.more(store, nowMs));
     if (!replay.isDone) return;
     this.#sweptTo = replay.readTo('spool');
+    for (const each of ['spool', 'defer'] as const) this.#adoptedTo[each] = replay.readTo(each);
     for (const { place, live } of this.#state.endReplay().revived) this.#offer(place, live);
     this.#replay = undefined;
     this.#live();

@@ -187,6 +187,30 @@ describe('the state of a segment', () => {
     assert.equal(onlyGroup(journal.read(), place(1))?.held, false);
   });
 
+  test('unclean ends are the message’s: what ends a process in one group would end as many again in each of the others', () => {
+    const journal = new Journal();
+    for (let end = 0; end < 3; end++) {
+      journal.write(undefined, end % 2 === 0 ? FIRST : SECOND, { kind: 'fence' });
+      const live = journal.read().seen(place(1), 3);
+      assert.deepEqual(
+        [...(live ?? [])].map(([, group]) => [group.uncleanEnds, group.held]),
+        [0, 1, 2].map(() => [end, false]),
+      );
+      journal.write(undefined, end % 2 === 0 ? FIRST : SECOND, {
+        kind: 'inflight',
+        place: place(1),
+        group: end,
+        uncleanEnds: end,
+      });
+    }
+    journal.write(undefined, SECOND, { kind: 'fence' });
+    const held = journal.read().seen(place(1), 3);
+    assert.deepEqual(
+      [...(held ?? [])].map(([, group]) => group.held),
+      [true, true, true],
+    );
+  });
+
   test('what a former owner still sends after its release waits for the outcome, or for its end', () => {
     const journal = new Journal();
     const first = journal.write(undefined, FIRST, { kind: 'fence' });

@@ -378,9 +378,14 @@ export class SegmentState {
     return revived;
   }
 
+  /** Unclean ends are the message's: what ends a process in one of its groups would do so in all of them. */
   #liveGroups(table: GroupTable, row: Row): LiveGroups {
     const live = new Map<number, LiveGroup>();
-    for (const group of table.liveGroups(row)) live.set(group, liveGroup(table.facts(row, group)));
+    const groups = table.liveGroups(row);
+    let uncleanEnds = 0;
+    if (groups.length > 1)
+      for (const group of groups) uncleanEnds = Math.max(uncleanEnds, table.facts(row, group).uncleanEnds);
+    for (const group of groups) live.set(group, liveGroup(table.facts(row, group), uncleanEnds));
     return live;
   }
 

@@ -34,6 +34,9 @@ export interface Verdict {
   readonly violations: readonly string[];
 }
 
+/** Processes that one message may end. */
+const MAX_DEATHS = 4;
+
 /**
  * Knows everything, and says what must never happen. It does not use the code that it judges: it keeps its own books of what the server
  * accepted, in the order in which it did.
@@ -48,6 +51,7 @@ export class Judge {
   readonly #losses = new Map<string, number>();
   /** Their clients were told to come again. */
   readonly #refused = new Set<string>();
+  readonly #deaths = new Map<string, number>();
   readonly #duplicatesOf = new Map<string, number>();
   #duplicates = 0;
   adoptions = 0;
@@ -81,6 +85,14 @@ export class Judge {
     const mail = this.#mail.get(id);
     if (mail === undefined) this.violate(`${id} was acknowledged and is not stored`);
     else mail.acked = true;
+  }
+
+  /** The message ended a process. The first time nobody may know of it; then it is counted, and held after three. */
+  poisoned(id: string): void {
+    const deaths = (this.#deaths.get(id) ?? 0) + 1;
+    this.#deaths.set(id, deaths);
+    // A power loss takes what was told of it.
+    if (deaths > MAX_DEATHS && !this.lostPower) this.violate(`${id} ended ${deaths} processes`);
   }
 
   /** The client got 451; the message may be stored all the same. */

@@ -8,6 +8,9 @@ const MAX_OPEN = 4;
 /** What is unsent after so long is put aside to DEFER. */
 const MOVE_AFTER_MS = 8_000;
 
+/** A message that ends its process does so at the start of its transaction, or in the middle of it. */
+const POISON_WORKS_AFTER_MS = [0, 0, 20, 300];
+
 interface Item {
   readonly handle: Place;
   readonly group: number;
@@ -109,8 +112,11 @@ export class ModelQueue {
     const { ownerName } = this;
     judge.starts(this.#owner.whereIs(item.handle) ?? item.handle);
     if (cluster.poison.has(item.handle.id)) {
-      agenda.after(20, () => {
-        if (!this.#stopped) this.#pod.kill();
+      // At once, so that nothing that is told after the start is told; or a while later.
+      agenda.after(random.pick(POISON_WORKS_AFTER_MS) ?? 0, () => {
+        if (this.#stopped) return;
+        judge.poisoned(item.handle.id);
+        this.#pod.kill();
       });
       return;
     }

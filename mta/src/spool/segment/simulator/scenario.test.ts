@@ -61,6 +61,7 @@ describe('simulated clusters of pods on JetStream', () => {
     ['purgesOnlySwept', 'a purge beyond what was looked at deletes late publishes'],
     ['retiresAfterMoved', 'an original that goes before its move is journalled is lost'],
     ['awaitsHandover', 'what a draining owner still sends is sent twice if nobody waits for it'],
+    ['recordsStartsOfAdopted', 'a message that ends its process at once ends every other one too', ['drain']],
   ];
   for (const [rule, title, only] of mutations) {
     test(`the simulator notices: ${title}`, () => {
