@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { SluiceError } from '@sluice/crds';
-import { type JetStreamSpoolOptions, Layout, podPermissions } from '@sluice/mta/spool';
+import { type JetStreamSpoolOptions, Layout, openNats, podPermissions } from '@sluice/mta/spool';
 import { makeCertificates } from '../harness/certificates.ts';
 import { openFollowed, testSpoolOptions } from '../harness/jetstream-opener.ts';
 import { credsIdentity, userNkey } from '../harness/nats-identities.ts';
@@ -61,6 +62,45 @@ test('a pod with the least permissions does all it has to: user and password', {
     users: [{ identity: { user: 'pod', password: 'secret' }, permissions }],
   });
   await works(url, { credentials: { kind: 'password', user: 'pod', password: 'secret' } });
+});
+
+test('the least permissions are enough to go on reading when a server lost the consumer: a part of the store would never be owned', {
+  skip,
+  timeout: 20_000,
+}, async (context) => {
+  const identity = { user: 'pod', password: 'secret' };
+  const admin = { user: 'admin', password: 'secret' };
+  const url = await server(context, { users: [{ identity, permissions }, { identity: admin }] });
+  const open = async (login: typeof identity) => {
+    const connection = await openNats({
+      servers: [url],
+      credentials: { kind: 'password', ...login },
+      inboxPrefix: layout.inboxPrefix,
+      name: 'test',
+    });
+    context.after(() => connection.close());
+    return connection;
+  };
+  const spool = await openFollowed(
+    testSpoolOptions([url], PREFIX, { credentials: { kind: 'password', ...identity } }),
+  );
+  context.after(() => spool.close());
+  const pod = await open(identity);
+  const [stream = ''] = layout.spoolStreamNames;
+  const consumer = await jetstream(pod).consumers.get(stream, {
+    filter_subjects: layout.messageFilter(0, 'spool'),
+    deliver_policy: DeliverPolicy.All,
+  });
+  const { name } = await consumer.info(true);
+  const messages = await consumer.consume({ expires: 2_000 });
+  await (await jetstreamManager(await open(admin))).consumers.delete(stream, name);
+  pod.publish(layout.messageSubject(0, 'spool', 1), 'stored after its end');
+  let last = '';
+  for await (const message of messages) {
+    last = message.string();
+    if (last !== '') break;
+  }
+  assert.equal(last, 'stored after its end');
 });
 
 test('a pod may log in with a token', { skip }, async (context) => {

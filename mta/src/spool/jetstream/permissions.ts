@@ -31,6 +31,8 @@ export function podPermissions(layout: Layout, makeStreams: boolean): Permission
       `$JS.API.DIRECT.GET.${stream}.>`,
       `$JS.API.CONSUMER.CREATE.${stream}.>`,
       `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+      // Asked when a request got no answer: without it a consumer that a cluster lost would be waited for without end.
+      `$JS.API.CONSUMER.INFO.${stream}.*`,
       `$JS.API.CONSUMER.DELETE.${stream}.*`,
     );
   }

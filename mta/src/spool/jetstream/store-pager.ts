@@ -11,6 +11,9 @@ const AHEAD = 2_000;
 /** A page that is empty after so long says that there is nothing for now. */
 const WAIT_MS = 100;
 
+/** A consumer that gave nothing for so long may be one that the cluster lost: it is made anew. The library notices too, after ten seconds. */
+const DOUBT_AFTER_MS = 2_000;
+
 /**
  * Reads a segment's headers in one store, page by page, through one consumer that stays as long as the pages follow on one another.
  */
@@ -25,6 +28,10 @@ export class StorePager {
   #wake: (() => void) | undefined;
   /** Sequence of the last item that was given out, or where the consumer began. */
   #after = -1;
+  /** Counts beginnings and ends. */
+  #turn = 0;
+  /** When something came last, or the consumer was made; monotonic. */
+  #cameAtMs = 0;
 
   constructor(context: SpoolContext, stream: string, filter: string, onSeen: (seen: SeenMessage) => void) {
     this.#context = context;
@@ -38,7 +45,10 @@ export class StorePager {
     if (after !== this.#after) await this.#begin(after);
     const items: StoredItem[] = [];
     while (items.length === 0) {
-      if (this.#arrived.length === 0 && !(await this.#arrival())) break;
+      if (this.#arrived.length === 0 && !(await this.#arrival())) {
+        if (performance.now() - this.#cameAtMs > DOUBT_AFTER_MS) await this.close();
+        break;
+      }
       for (const message of this.#arrived.splice(0, PAGE_ITEMS)) {
         const seen = await seenMessage(this.#context, this.#stream, message);
         const item = storedItem(seen);
@@ -57,29 +67,37 @@ export class StorePager {
     this.#messages = undefined;
     this.#arrived = [];
     this.#after = -1;
+    this.#turn++;
     await messages?.close();
     await consumer?.delete().catch(() => undefined);
   }
 
   async #begin(after: number): Promise<void> {
     await this.close();
-    this.#after = after;
+    const turn = this.#turn;
     const consumer = await this.#context.client.consumers.get(this.#stream, {
       filter_subjects: this.#filter,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: after + 1,
       headers_only: true,
     });
+    // The segment was given up meanwhile.
+    if (this.#turn !== turn) return void consumer.delete().catch(() => undefined);
+    this.#after = after;
     this.#consumer = consumer;
-    this.#messages = await consumer.consume({
+    this.#cameAtMs = performance.now();
+    const messages = await consumer.consume({
       max_messages: AHEAD,
       expires: PULL_EXPIRES_MS,
       callback: (message) => {
         if (this.#consumer !== consumer) return;
         this.#arrived.push(message);
+        this.#cameAtMs = performance.now();
         this.#wake?.();
       },
     });
+    if (this.#consumer === consumer) this.#messages = messages;
+    else await messages.close();
   }
 
   /** `false` = nothing came. */
