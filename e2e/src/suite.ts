@@ -19,7 +19,7 @@ const phases: readonly Phase[] = [
   {
     name: 'unit',
     files: find('{crds,operator,mta,charts}/src/**/*.test.ts').concat(
-      find('e2e/src/{internet,judge,harness,bench}/*.test.ts'),
+      find('e2e/src/{internet,judge,harness,bench,chaos}/*.test.ts'),
     ),
     concurrency: 2,
   },

@@ -3,7 +3,8 @@ import { Layout, podPermissions } from '@sluice/mta/spool';
 import type { NatsUser } from './nats-config.ts';
 
 const PASSWORD = 'not a secret';
-const SPOOL_STREAMS = 2;
+/** SPOOL streams of pods that use {@link jetStreamSpool}. */
+export const SPOOL_STREAMS = 2;
 
 const spoolRights = podPermissions(new Layout({ prefix: 'sluice', spoolStreams: SPOOL_STREAMS }), true);
 const events = new EventStreamLayout('sluice');

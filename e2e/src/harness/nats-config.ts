@@ -10,6 +10,8 @@ export interface NatsUser {
 /** How one node is set up; what is left out is not in its file. */
 export interface NatsNode {
   readonly name: string;
+  /** Where clients connect; default 127.0.0.1. Another one is not told to them: they find the nodes only where they were told to. */
+  readonly host?: string;
   readonly port: number;
   readonly monitorPort: number;
   readonly storeDirectory: string;
@@ -31,7 +33,7 @@ const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 export function natsConfig(node: NatsNode): string {
   const lines = [
     `server_name: ${node.name}`,
-    `listen: "127.0.0.1:${node.port}"`,
+    `listen: "${node.host ?? '127.0.0.1'}:${node.port}"`,
     `http: "127.0.0.1:${node.monitorPort}"`,
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
     `jetstream: ${JSON.stringify({
@@ -54,7 +56,12 @@ export function natsConfig(node: NatsNode): string {
   if (node.cluster !== undefined) {
     const routes = node.cluster.routePorts.map((port) => `nats-route://127.0.0.1:${port}`);
     lines.push(
-      `cluster: ${JSON.stringify({ name: 'sluice-test', listen: `127.0.0.1:${node.cluster.port}`, routes })}`,
+      `cluster: ${JSON.stringify({
+        name: 'sluice-test',
+        listen: `127.0.0.1:${node.cluster.port}`,
+        routes,
+        ...(node.host !== undefined && { no_advertise: true }),
+      })}`,
     );
   }
   if (node.extra !== undefined) lines.push(node.extra);

@@ -24,9 +24,10 @@ export class NetworkNamespace {
     this.#holder = holder;
   }
 
-  static async create(): Promise<NetworkNamespace> {
+  /** It ends by itself after so long at the latest. */
+  static async create(atMostSeconds = 600): Promise<NetworkNamespace> {
     const own = readlinkSync('/proc/self/ns/net');
-    const holder = startProgram(['unshare', '--net', 'sleep', '600']);
+    const holder = startProgram(['unshare', '--net', 'sleep', String(atMostSeconds)]);
     await until(
       'the namespace is there',
       () => readlinkSync(`/proc/${holder.pid}/ns/net`),

@@ -35,7 +35,8 @@ export interface SluiceProcess {
   readonly log: readonly string[];
   /** Writes a resource file; takes effect while it runs. */
   writeResources(name: string, documents: readonly unknown[]): void;
-  /** Total CPU seconds used so far, user and system. */
+  /** Resolves when it has ended, with its exit code; `null` = a signal ended it. */
+  readonly ended: Promise<number | null>;
   kill(signal: NodeJS.Signals): Promise<number | null>;
   /** SIGTERM, waits, removes the temporary directory. */
   close(): Promise<void>;
@@ -82,7 +83,8 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
   // Nobody else would end it if this process did not get to `close`.
   const killWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', killWithUs);
-  child.once('exit', () => process.off('exit', killWithUs));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  void ended.then(() => process.off('exit', killWithUs));
   const log: string[] = [];
   const listening = await waitForListeners(child, log);
   return {
@@ -92,6 +94,7 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
     admin: `http://${listening.admin.host}:${listening.admin.port}`,
     log,
     writeResources,
+    ended,
     kill: (signal) => kill(child, signal),
     close: async () => {
       await kill(child, 'SIGTERM');

@@ -7,7 +7,7 @@ import type { Zone, ZoneFault, ZoneReply } from './dns-zone.ts';
 
 export interface DnsServerOptions {
   readonly zone: Zone;
-  /** In 127.0.0.0/8; default 127.0.0.1. */
+  /** In 127.0.0.0/8, or in 10.0.0.0/8 within a network namespace of a test's own; default 127.0.0.1. */
   readonly address?: string;
   /** The same for UDP and TCP; 0 (default) = a free one. */
   readonly port?: number;
@@ -33,11 +33,12 @@ const PORT_TRIES = 20;
  *
  * Example: `const dns = await startDnsServer({ zone: zoneOfRecords({ 'mx.example': [{ type: 'A', address: '127.0.0.2' }] }) });`
  *
- * @throws RangeError for an address outside 127.0.0.0/8: invented zones must not reach real clients
+ * @throws RangeError for an address outside these networks: invented zones must not reach real clients
  */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const { zone, address = DEFAULT_ADDRESS, port = 0 } = options;
-  if (!/^127\.\d+\.\d+\.\d+$/.test(address)) throw new RangeError(`${address} is not in 127.0.0.0/8`);
+  if (!/^(127|10)\.\d+\.\d+\.\d+$/.test(address))
+    throw new RangeError(`${address} is neither in 127.0.0.0/8 nor in 10.0.0.0/8`);
   const { udp, tcp } = await bindBoth(address, port);
   return new RunningServer(zone, udp, tcp, address, udp.address().port);
 }

@@ -23,7 +23,7 @@ export interface RemoteInternet {
  *
  * Example: `const internet = await spawnInternet({ shape: DEMO_SHAPE, smtpPort: 0 });`
  */
-export async function spawnInternet(options: InternetOptions): Promise<RemoteInternet> {
+export async function spawnInternet(options: Omit<InternetOptions, 'onDelivered'>): Promise<RemoteInternet> {
   const child = fork(new URL('./internet-process.ts', import.meta.url), [JSON.stringify(options)], {
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -1,4 +1,4 @@
-import { Ledger, type Sink, type SourceRecord, startSink } from '@sluice/mta/sink';
+import { type DeliveryObserver, Ledger, type Sink, type SourceRecord, startSink } from '@sluice/mta/sink';
 import { type DnsServer, startDnsServer } from './dns-server.ts';
 import { type ZoneRecord, zoneOfRecords } from './dns-zone.ts';
 import { type InternetShape, type Provider, providers } from './providers.ts';
@@ -7,6 +7,12 @@ export interface InternetOptions {
   readonly shape: InternetShape;
   /** One SMTP port for all hosts, each on its own loopback address; 0 = a free one. */
   readonly smtpPort: number;
+  /** First two octets of the hosts' addresses; default 127.20. Others only in a network namespace of a test's own. */
+  readonly network?: readonly [number, number];
+  /** Where the DNS server listens; default 127.0.0.1. */
+  readonly dnsAddress?: string;
+  /** Told of every delivery; only where the internet runs in this process. */
+  readonly onDelivered?: DeliveryObserver;
 }
 
 /** What the hosts that share one limit saw; counted on the wire. */
@@ -32,12 +38,12 @@ export interface Internet {
   close(): Promise<void>;
 }
 
-/** Hosts live at 127.20.0.1 and up. */
-const FIRST_HOST = [127, 20, 0, 1] as const;
+/** Hosts live at 127.20.0.2 and up. */
+const HOST_NETWORK = [127, 20] as const;
 
-function hostAddress(number: number): string {
-  const last = FIRST_HOST[3] + number;
-  return `${FIRST_HOST[0]}.${FIRST_HOST[1]}.${Math.floor(last / 250)}.${(last % 250) + 1}`;
+function hostAddress(number: number, [first, second]: readonly [number, number]): string {
+  const last = 1 + number;
+  return `${first}.${second}.${Math.floor(last / 250)}.${(last % 250) + 1}`;
 }
 
 /**
@@ -55,11 +61,11 @@ export async function startInternet(options: InternetOptions): Promise<Internet>
   let smtpPort = options.smtpPort;
   for (const provider of all) {
     const key = provider.name === 'small' ? `small ${provider.domains[0]}` : provider.name;
-    const ledger = ledgers.get(key) ?? new Ledger();
+    const ledger = ledgers.get(key) ?? new Ledger(undefined, options.onDelivered);
     ledgers.set(key, ledger);
     names.set(key, { name: provider.name, domain: provider.domains[0] ?? '' });
     for (const { name, behaviour } of provider.hosts) {
-      const address = hostAddress(hosts++);
+      const address = hostAddress(hosts++, options.network ?? HOST_NETWORK);
       const sink = await startSink({ behaviour, address, port: smtpPort, ledger });
       smtpPort = sink.port;
       sinks.push(sink);
@@ -72,7 +78,10 @@ export async function startInternet(options: InternetOptions): Promise<Internet>
     }));
     for (const domain of provider.domains) records[domain] = mx;
   }
-  const dns: DnsServer = await startDnsServer({ zone: zoneOfRecords(records) });
+  const dns: DnsServer = await startDnsServer({
+    zone: zoneOfRecords(records),
+    ...(options.dnsAddress !== undefined && { address: options.dnsAddress }),
+  });
   return {
     dns: { address: dns.address, port: dns.port },
     smtpPort,

@@ -19,6 +19,9 @@ export interface SourceRecord {
 /** Ids of load that `sluice blast` made: `<run>.<number>@…`; anything else is kept as text. */
 const BLAST_RECIPIENT = /^([a-z0-9]{1,12})\.(\d{1,9})$/;
 
+/** A recipient got a message, and from which address it came. */
+export type DeliveryObserver = (recipient: string, source: string) => void;
+
 /**
  * What really arrived: per source address connections and rates, per recipient how often. It is the judge of every
  * end-to-end test: counted from the wire, not from what Sluice says of itself.
@@ -26,6 +29,7 @@ const BLAST_RECIPIENT = /^([a-z0-9]{1,12})\.(\d{1,9})$/;
 export class Ledger {
   readonly #startMs: number;
   readonly #now: () => number;
+  readonly #onDelivered: DeliveryObserver | undefined;
   readonly #sources = new Map<string, SourceRecord>();
   readonly #runs = new Map<string, Uint8Array>();
   readonly #others = new Map<string, number>();
@@ -33,9 +37,13 @@ export class Ledger {
   #delivered = 0;
   #duplicates = 0;
 
-  /** @param now monotonic milliseconds */
-  constructor(now: () => number = () => performance.now()) {
+  /**
+   * @param now monotonic milliseconds
+   * @param onDelivered told of every delivery when it is counted
+   */
+  constructor(now: () => number = () => performance.now(), onDelivered?: DeliveryObserver) {
     this.#now = now;
+    this.#onDelivered = onDelivered;
     this.#startMs = now();
   }
 
@@ -69,9 +77,10 @@ export class Ledger {
     source.buckets[bucket] = (source.buckets[bucket] ?? 0) + 1;
   }
 
-  /** A message for this recipient was taken for good. */
-  delivered(recipient: string): void {
+  /** A message for this recipient was taken for good from this source address. */
+  delivered(recipient: string, source: string): void {
     this.#delivered++;
+    this.#onDelivered?.(recipient, source);
     const parts = BLAST_RECIPIENT.exec(recipient.slice(0, recipient.lastIndexOf('@')));
     const seen =
       parts === null ? this.#countText(recipient) : this.#countNumber(parts[1] ?? '', Number(parts[2]));

@@ -236,7 +236,7 @@ export class SinkSession {
     const taken = (): void => {
       this.#messages++;
       this.#source.messages++;
-      for (const recipient of this.#recipients) this.#ledger.delivered(recipient);
+      for (const recipient of this.#recipients) this.#ledger.delivered(recipient, this.#source.address);
       this.#reset();
       this.#reply('250 2.0.0 OK queued');
     };

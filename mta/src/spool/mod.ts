@@ -27,6 +27,12 @@ export {
 } from './recipient-group.ts';
 export { MAX_REPLY_TEXT, type Reply } from './reply.ts';
 export {
+  decodeBatch,
+  type JournalBatch,
+  type JournalRecord,
+  type UnreadableBatch,
+} from './segment/journal-record.ts';
+export {
   type Clocks,
   OwnSession,
   RENEW_EVERY_MS,
