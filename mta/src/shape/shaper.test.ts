@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Bounds } from '@sluice/crds';
 import fc from 'fast-check';
-import { InProcessAllocation } from './allocation-port.ts';
+import { type AllocationPort, InProcessAllocation } from './allocation-port.ts';
 import { Allocator } from './allocator.ts';
 import type { ConnectionGrant, Refusal, Shaper, Waiter } from './contract.ts';
 import type { KeySet, LimitKey } from './limit-key.ts';
@@ -20,6 +20,21 @@ function limit(id: string, bounds: Bounds, more: Partial<LimitKey> = {}): LimitK
 function keysOf(...keys: LimitKey[]): KeySet {
   return { keys };
 }
+
+/** A way to an allocator that is far away and has not answered yet. */
+const SILENT_PORT: AllocationPort = {
+  bind: () => {},
+  demandSlots: () => {},
+  cancelSlots: () => {},
+  releaseSlots: () => {},
+  demandRate: () => {},
+  giveBack: () => {},
+  advance: () => {},
+  nextAtMs: () => undefined,
+  heldFromMs: () => Number.POSITIVE_INFINITY,
+  leave: () => {},
+  look: () => ({ leader: '', self: '', here: false, granting: false }),
+};
 
 /** A waiter that notes when it was woken. */
 function waiter(name = '', log: string[] = [], priority = 0, since = 0): Waiter {
@@ -47,6 +62,15 @@ describe('connections', () => {
     const refusal = refused(shaper.takeConnection(keys, waiter(), 0));
     assert.deepEqual([refusal.key.id, refusal.bound, refusal.retryAtMs], ['site', 'connections', undefined]);
     assert.deepEqual(shaper.inspect('site', 0), { connections: 2, waiting: 1 });
+  });
+
+  test('who asks again before the allocator has answered waits like before: a host that allows two saw as many as asked twice', () => {
+    const shaper = createShaper({ allocation: { join: () => SILENT_PORT } });
+    const impatient = waiter();
+    for (let time = 0; time < 3; time++) {
+      const refusal = refused(shaper.takeConnection(keys, impatient, time));
+      assert.deepEqual([refusal.key.id, refusal.bound], ['site', 'connections']);
+    }
   });
 
   test('a freed slot goes to the first of those who wait, not to a newcomer, and wakes nobody else', () => {

@@ -39,8 +39,9 @@ export class SlotLines {
   /** Leaves the slots of the set in `registration.slots`, or says which key is full: then the waiter is in its line. */
   obtain(set: ResolvedKeys, registration: Registration, nowMs: number): HeldKey | undefined {
     if (set.slotKeys.length === 0 || registration.slots?.signature === set.slotSignature) return undefined;
+    // It asks again before the allocator has said where it waits: it waits all the same.
     if (registration.demand !== undefined && registration.demandSignature === set.slotSignature)
-      return registration.atKey;
+      return registration.atKey ?? set.slotKeys[0];
     this.drop(registration, nowMs);
     const id = ++this.#lastDemand;
     this.#demands.set(id, registration);

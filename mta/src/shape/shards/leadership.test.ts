@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { LeaderLine } from './leader-line.ts';
 import { BALANCE_AFTER_MS, Leadership, NEXT_IN_LINE_MS } from './leadership.ts';
 import type { PodSessions } from './pod-sessions.ts';
-import { preferredLeaders, SHARDS } from './shard-number.ts';
+import { SHARDS } from './shard-number.ts';
 
 /** Sessions as a test wants them. */
 function sessionsOf(
@@ -14,6 +15,9 @@ function sessionsOf(
     id,
     validUntilMs: () => Number.POSITIVE_INFINITY,
     living: () => living,
+    get changes() {
+      return dead.size;
+    },
     isLiving: (session) => living.includes(session),
     isDead: (session) => dead.has(session),
     expect: () => {},
@@ -25,7 +29,7 @@ function sessionsOf(
 const ALL = ['a', 'b', 'c'];
 const leadBy = (session: string): number =>
   Array.from({ length: SHARDS }, (_, shard) => shard).find(
-    (shard) => preferredLeaders(shard, ALL)[0] === session,
+    (shard) => new LeaderLine(ALL, session).placeFor(shard) === 0,
   ) ?? -1;
 
 describe('who leads a shard', () => {

@@ -1,5 +1,6 @@
+import { LeaderLine } from './leader-line.ts';
 import type { PodSessions } from './pod-sessions.ts';
-import { preferredLeaders, SHARDS } from './shard-number.ts';
+import { SHARDS } from './shard-number.ts';
 
 /** Who should lead an orphaned shard takes it at once; each one behind it waits so much longer, in case that it does not. */
 export const NEXT_IN_LINE_MS = 2_000;
@@ -40,6 +41,8 @@ interface Shard {
   writtenAtMs: number | undefined;
   /** What stands in the store is to be given up: its allocator is gone already. */
   givingUp: boolean;
+  /** It has a leader as long as nobody comes or goes: of {@link PodSessions.changes}. */
+  ledSince: number;
 }
 
 /**
@@ -56,7 +59,11 @@ export class Leadership {
     misplacedAtMs: undefined,
     writtenAtMs: undefined,
     givingUp: false,
+    ledSince: -1,
   }));
+  /** Made when it is needed: most pods lead nothing most of the time. */
+  #line: LeaderLine | undefined;
+  #lineSince = -1;
   #handedOverAtMs = Number.NEGATIVE_INFINITY;
   #leaving = false;
 
@@ -77,6 +84,7 @@ export class Leadership {
     state.misplacedAtMs = undefined;
     state.writtenAtMs = undefined;
     state.givingUp = false;
+    state.ledSince = -1;
     return true;
   }
 
@@ -102,16 +110,13 @@ export class Leadership {
   writes(nowMs: number): LeaderWrite[] {
     const writes: LeaderWrite[] = [];
     const { id } = this.#sessions;
-    const living = this.#sessions.living();
     for (let shard = 0; shard < SHARDS; shard++) {
       const state = this.#shards[shard];
       if (state === undefined) continue;
       if (state.writtenAtMs !== undefined && nowMs < state.writtenAtMs + WRITE_TIMEOUT_MS) continue;
       const { entry } = state;
       const write =
-        entry?.session === id
-          ? this.#giveUp(shard, state, entry, nowMs)
-          : this.#take(shard, state, living, nowMs);
+        entry?.session === id ? this.#giveUp(shard, state, entry, nowMs) : this.#take(shard, state, nowMs);
       if (write === undefined) continue;
       state.writtenAtMs = nowMs;
       writes.push(write);
@@ -119,16 +124,26 @@ export class Leadership {
     return writes;
   }
 
-  #take(shard: number, state: Shard, living: readonly string[], nowMs: number): LeaderWrite | undefined {
+  #placeFor(shard: number): number {
+    const { changes, id } = this.#sessions;
+    if (this.#line === undefined || this.#lineSince !== changes) {
+      this.#line = new LeaderLine(this.#sessions.living(), id);
+      this.#lineSince = changes;
+    }
+    return this.#line.placeFor(shard);
+  }
+
+  #take(shard: number, state: Shard, nowMs: number): LeaderWrite | undefined {
     const { entry } = state;
-    const free = entry?.session === undefined || this.#sessions.isDead(entry.session);
-    if (!free || this.#leaving) {
+    if (state.ledSince === this.#sessions.changes) return undefined;
+    const led = entry?.session !== undefined && !this.#sessions.isDead(entry.session);
+    if (led || this.#leaving) {
+      if (led) state.ledSince = this.#sessions.changes;
       state.orphanedAtMs = undefined;
       return undefined;
     }
     state.orphanedAtMs ??= nowMs;
-    const place = preferredLeaders(shard, living).indexOf(this.#sessions.id);
-    if (place < 0 || nowMs < state.orphanedAtMs + place * NEXT_IN_LINE_MS) return undefined;
+    if (nowMs < state.orphanedAtMs + this.#placeFor(shard) * NEXT_IN_LINE_MS) return undefined;
     return {
       shard,
       entry: { session: this.#sessions.id, term: (entry?.term ?? 0) + 1 },
@@ -140,8 +155,7 @@ export class Leadership {
     const write = { shard, entry: { session: undefined, term: entry.term }, onRevision: entry.revision };
     if (this.#leaving) state.givingUp = true;
     if (state.givingUp) return write;
-    const [preferred] = preferredLeaders(shard, this.#sessions.living());
-    if (preferred === this.#sessions.id) {
+    if (this.#placeFor(shard) === 0) {
       state.misplacedAtMs = undefined;
       return undefined;
     }

@@ -9,6 +9,8 @@ export interface PodSessions {
   validUntilMs(): number;
   /** Sessions that live as far as this process knows, its own included. */
   living(): readonly string[];
+  /** Rises whenever `living` changes. */
+  readonly changes: number;
   isLiving(session: string): boolean;
   /** Final. */
   isDead(session: string): boolean;

@@ -1,10 +1,4 @@
-import {
-  type Clocks,
-  OwnSession,
-  RENEW_EVERY_MS,
-  RENEW_WHILE_SUSPECTING_MS,
-  SessionWatch,
-} from '../../spool/mod.ts';
+import { type Clocks, OwnSession, SessionWatch } from '../../spool/mod.ts';
 import type { PodSessions } from './pod-sessions.ts';
 
 /** A renewal that was not answered for this long is followed by another one. */
@@ -38,6 +32,7 @@ export class SessionKeeper implements PodSessions {
   #id: string;
   #own: OwnSession | undefined;
   #living: readonly string[] | undefined;
+  changes = 0;
   #renewals = 0;
   /** When renewals were sent that have not come back through the watch. */
   readonly #sent = new Map<number, Clocks>();
@@ -86,7 +81,7 @@ export class SessionKeeper implements PodSessions {
     this.#renewals = 0;
     this.#sent.clear();
     this.#soon = true;
-    this.#living = undefined;
+    this.#livingChanged();
   }
 
   living(): readonly string[] {
@@ -97,7 +92,7 @@ export class SessionKeeper implements PodSessions {
   }
 
   isLiving(session: string): boolean {
-    return session === this.#id || this.living().includes(session);
+    return session === this.#id || (!this.#past.has(session) && this.#watch.isLiving(session));
   }
 
   isDead(session: string): boolean {
@@ -119,7 +114,7 @@ export class SessionKeeper implements PodSessions {
   nextAtMs(nowMs: number): number {
     if (!this.#answered) return this.#sentAtMs + RENEWAL_TIMEOUT_MS;
     if (this.#soon) return this.#sentAtMs + LEAST_RENEWAL_GAP_MS;
-    return this.#sentAtMs + (this.#watch.isSuspecting(nowMs) ? RENEW_WHILE_SUSPECTING_MS : RENEW_EVERY_MS);
+    return this.#sentAtMs + this.#watch.renewEveryMs(nowMs);
   }
 
   /** What to store now. */
@@ -158,7 +153,7 @@ export class SessionKeeper implements PodSessions {
   /** The watch of the store has told. Returns sessions that are dead since. */
   observed({ session, renewals }: Renewal, nowMs: number): readonly string[] {
     if (session !== this.#id) {
-      if (this.#watch.revision({ session, renewals }, nowMs)) this.#living = undefined;
+      if (this.#watch.revision({ session, renewals }, nowMs)) this.#livingChanged();
       return [];
     }
     // The watch may be faster than the answer.
@@ -169,13 +164,18 @@ export class SessionKeeper implements PodSessions {
     if (sentAt.monotonicMs >= this.#beganAtMs)
       this.#readUntilMs = Math.max(this.#readUntilMs, sentAt.monotonicMs);
     const died = this.#watch.echo(sentAt.monotonicMs, nowMs);
-    if (died.length > 0) this.#living = undefined;
+    if (died.length > 0) this.#livingChanged();
     return died;
   }
 
   /** A session said that it is at its end: it has nothing open any more. */
   ended(session: string): void {
     this.#watch.ended(session);
+    this.#livingChanged();
+  }
+
+  #livingChanged(): void {
     this.#living = undefined;
+    this.changes++;
   }
 }

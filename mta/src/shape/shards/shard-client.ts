@@ -80,6 +80,7 @@ type Receive = (effect: AllocatorEffect, nowMs: number) => void;
 export class ShardClient implements SlotPort {
   readonly shard: number;
   readonly #receive: Receive;
+  readonly #onTalk: (client: ShardClient) => void;
   readonly #keys = new Map<string, ClientKey>();
   readonly #byNumber = new Map<number, ClientKey>();
   readonly #grants = new Map<number, HeldGrant>();
@@ -93,9 +94,11 @@ export class ShardClient implements SlotPort {
   #changedAtMs = Number.NEGATIVE_INFINITY;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(shard: number, receive: Receive) {
+  /** `onTalk`: from now on `nextAtMs` has a time; it may be told more than once. */
+  constructor(shard: number, receive: Receive, onTalk: (client: ShardClient) => void = () => {}) {
     this.shard = shard;
     this.#receive = receive;
+    this.#onTalk = onTalk;
   }
 
   get term(): number {
@@ -160,7 +163,7 @@ export class ShardClient implements SlotPort {
     if (this.#term === 0) return;
     const { said } = demand;
     if (said?.after === this.#conversation.lastNumber && this.#conversation.unsay(said.operation)) return;
-    this.#conversation.say({ type: 'cancelSlots', demand: id });
+    this.#say({ type: 'cancelSlots', demand: id });
   }
 
   releaseSlots(grant: number, nowMs: number): void {
@@ -204,7 +207,7 @@ export class ShardClient implements SlotPort {
     }
     if (this.#term === 0) return;
     const { ratePerMs: perMs, capacity, level } = part;
-    this.#conversation.say({
+    this.#say({
       type: 'giveBack',
       key: this.#number(state),
       rate: name,
@@ -220,18 +223,18 @@ export class ShardClient implements SlotPort {
     this.#begin(term, nowMs);
     for (const state of this.#keys.values()) this.#registerRates(state, nowMs);
     for (const [grant, { keys }] of this.#grants) {
-      this.#conversation.say({ type: 'holdSlots', grant, keys: keys.map((each) => this.#number(each)) });
+      this.#say({ type: 'holdSlots', grant, keys: keys.map((each) => this.#number(each)) });
     }
     for (const spare of this.#spare.values()) {
       for (const { grant, held } of spare) {
-        this.#conversation.say({
+        this.#say({
           type: 'holdSlots',
           grant,
           keys: held.keys.map((each) => this.#number(each)),
         });
       }
     }
-    this.#conversation.say({ type: 'registered' });
+    this.#say({ type: 'registered' });
     for (const [id, demand] of this.#demands) this.#tellDemand(id, demand, nowMs);
     for (const state of this.#keys.values()) {
       for (const name of RATE_NAMES) {
@@ -255,6 +258,7 @@ export class ShardClient implements SlotPort {
   receive(message: FromLeader, nowMs: number): void {
     if (message.term !== this.#term) return;
     const effects = this.#conversation.receive(message);
+    this.#onTalk(this);
     for (const effect of effects) this.#apply(effect, nowMs);
     this.#releaseSpare(nowMs);
   }
@@ -268,6 +272,11 @@ export class ShardClient implements SlotPort {
     this.#sweep(nowMs);
     const batch = this.#conversation.next(nowMs);
     return batch === undefined ? undefined : { ...batch, shard: this.shard, term: this.#term, session };
+  }
+
+  #say(operation: ShardOperation): void {
+    this.#conversation.say(operation);
+    this.#onTalk(this);
   }
 
   #begin(term: number, nowMs: number): void {
@@ -292,10 +301,10 @@ export class ShardClient implements SlotPort {
       if (rate === undefined) continue;
       if (rate.held !== undefined) {
         const key = this.#number(state);
-        this.#conversation.say({ type: 'holdRate', key, rate: name, ...rate.held });
+        this.#say({ type: 'holdRate', key, rate: name, ...rate.held });
       }
       const level = debtNow(rate.debt, state, name, nowMs);
-      if (level < 0) this.#conversation.say({ type: 'debt', key: this.#number(state), rate: name, level });
+      if (level < 0) this.#say({ type: 'debt', key: this.#number(state), rate: name, level });
     }
   }
 
@@ -334,7 +343,7 @@ export class ShardClient implements SlotPort {
   #granted(id: number, grant: number, nowMs: number): void {
     const demand = this.#demands.get(id);
     if (demand === undefined) {
-      this.#conversation.say({ type: 'releaseSlots', grant });
+      this.#say({ type: 'releaseSlots', grant });
       return;
     }
     this.#demands.delete(id);
@@ -381,7 +390,7 @@ export class ShardClient implements SlotPort {
       state.named--;
       state.usedAtMs = nowMs;
     }
-    if (this.#term !== 0) this.#conversation.say({ type: 'releaseSlots', grant });
+    if (this.#term !== 0) this.#say({ type: 'releaseSlots', grant });
   }
 
   #close(id: number, demand: OpenDemand, nowMs: number): void {
@@ -402,7 +411,7 @@ export class ShardClient implements SlotPort {
       waitedMs: nowMs - demand.sinceMs,
     };
     demand.said = { operation, after: this.#conversation.lastNumber };
-    this.#conversation.say(operation);
+    this.#say(operation);
   }
 
   #tellRate(
@@ -418,7 +427,7 @@ export class ShardClient implements SlotPort {
     }
     const operation: DemandRate = { type: 'demandRate', key: this.#number(state), rate: name, ...demand };
     rate.said = { operation, after: this.#conversation.lastNumber };
-    this.#conversation.say(operation);
+    this.#say(operation);
   }
 
   #key(key: RoutedKey, nowMs: number): ClientKey {
@@ -442,7 +451,7 @@ export class ShardClient implements SlotPort {
   }
 
   #tellKey({ key: { id, broad, bounds, generation } }: ClientKey, key: number): void {
-    this.#conversation.say({ type: 'key', key, id, broad, bounds, generation });
+    this.#say({ type: 'key', key, id, broad, bounds, generation });
   }
 
   /** Forgets keys at rest, while nothing that could speak of them is under way. */
@@ -462,7 +471,7 @@ export class ShardClient implements SlotPort {
       this.#keys.delete(id);
       if (state.number === undefined) continue;
       this.#byNumber.delete(state.number);
-      this.#conversation.say({ type: 'forget', key: state.number });
+      this.#say({ type: 'forget', key: state.number });
     }
   }
 }

@@ -59,6 +59,8 @@ export class ShardNode {
   readonly #network: ShardNetwork;
   readonly #leadership: Leadership;
   readonly #led = new Map<number, Led>();
+  /** Clients that have something to say, or wait for an acknowledgement. */
+  readonly #talking = new Set<ShardClient>();
   #session: string;
   #lookAtMs = Number.NEGATIVE_INFINITY;
   #ready = false;
@@ -68,7 +70,8 @@ export class ShardNode {
     this.#network = network;
     this.#session = sessions.id;
     this.#leadership = new Leadership(sessions);
-    this.clients = Array.from({ length: SHARDS }, (_, shard) => new ShardClient(shard, receive));
+    const talks = (client: ShardClient): void => void this.#talking.add(client);
+    this.clients = Array.from({ length: SHARDS }, (_, shard) => new ShardClient(shard, receive, talks));
   }
 
   /** The store has been read as it stands: a shard without an entry has no leader. */
@@ -190,7 +193,7 @@ export class ShardNode {
     let atMs = this.#lookAtMs;
     if (nowMs < this.#sessions.validUntilMs())
       for (const { leader } of this.#led.values()) atMs = Math.min(atMs, leader.nextAtMs());
-    for (const client of this.clients) atMs = Math.min(atMs, client.nextAtMs());
+    for (const client of this.#talking) atMs = Math.min(atMs, client.nextAtMs());
     return atMs;
   }
 
@@ -226,8 +229,12 @@ export class ShardNode {
 
   #sendAsClient(nowMs: number): boolean {
     let sent = false;
-    for (const client of this.clients) {
-      if (client.nextAtMs() > nowMs) continue;
+    for (const client of this.#talking) {
+      const atMs = client.nextAtMs();
+      if (atMs > nowMs) {
+        if (atMs === Number.POSITIVE_INFINITY) this.#talking.delete(client);
+        continue;
+      }
       const message = client.next(this.#session, nowMs);
       if (message === undefined) continue;
       const led = this.#led.get(message.shard);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { preferredLeaders, SHARDS, shardOf } from './shard-number.ts';
+import { LeaderLine } from './leader-line.ts';
+import { SHARDS, shardOf } from './shard-number.ts';
 
 describe('shards', () => {
   test('all keys of a destination are in one shard, so that they are taken in one request; broad keys have their own', () => {
@@ -24,7 +25,10 @@ describe('shards', () => {
   test('pods lead alike many, and one that goes moves only its own', () => {
     const sessions = ['a', 'b', 'c', 'd'];
     const leads = (living: readonly string[]): string[] =>
-      Array.from({ length: SHARDS }, (_, shard) => preferredLeaders(shard, living)[0] ?? '');
+      Array.from(
+        { length: SHARDS },
+        (_, shard) => living.find((each) => new LeaderLine(living, each).placeFor(shard) === 0) ?? '',
+      );
     const all = leads(sessions);
     for (const session of sessions)
       assert.ok(all.filter((each) => each === session).length >= 6, all.join(''));

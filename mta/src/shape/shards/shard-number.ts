@@ -14,24 +14,18 @@ export function shardOf({ id, shard }: { readonly id: string; readonly shard: st
   return hash32(shard === '' ? `\n${id}` : shard) % SHARDS;
 }
 
-/**
- * Sessions in the order in which they should lead a shard (rendezvous hashing): everybody who knows the same sessions says the same, and a
- * session that comes or goes moves only its own shards.
- */
-export function preferredLeaders(shard: number, sessions: readonly string[]): readonly string[] {
-  return sessions
-    .map((session) => ({ session, weight: hash32(`${shard}\n${session}`) }))
-    .sort((one, other) => other.weight - one.weight || (one.session < other.session ? -1 : 1))
-    .map(({ session }) => session);
-}
-
 /** FNV-1a over UTF-16 units, with the mixing of murmur3 behind it: short texts that differ in one letter must be far apart. */
-function hash32(text: string): number {
+export function hash32(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return mix32(hash);
+}
+
+/** The mixing at the end of murmur3: every bit of the result hangs on every bit of the number. */
+export function mix32(number: number): number {
+  let hash = Math.imul(number ^ (number >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
 }

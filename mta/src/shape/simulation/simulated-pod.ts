@@ -14,9 +14,17 @@ export interface LaneLoad {
   readonly messagesPerConnection: number;
   /** How long a message takes. */
   readonly transactionMs: () => number;
-  /** From when until when it has mail. */
+  /** From when until when it has mail, … */
   readonly fromMs: number;
   readonly untilMs: number;
+  /** … and absent = all the time between. */
+  readonly spells?: Spells | undefined;
+}
+
+/** Mail comes in spells of this length, the next one begins so long after the one before. */
+export interface Spells {
+  readonly forMs: number;
+  readonly everyMs: number;
 }
 
 /** A connection whose slot somebody else wants ends after this long: between two messages, or while it waits for a token. */
@@ -119,10 +127,13 @@ class SimulatedLane implements Waiter {
 
   connect(nowMs: number): void {
     if (!this.#pod.alive || this.#grant !== undefined) return;
-    if (nowMs >= this.#load.untilMs) {
-      this.waitingSinceMs = undefined;
+    const mailAtMs = this.#nextMailMs(nowMs);
+    if (mailAtMs > nowMs) {
+      this.#served(nowMs);
       this.#pod.shaper.cancel(this);
       this.#pod.arm();
+      if (mailAtMs !== Number.POSITIVE_INFINITY)
+        this.#pod.agenda.at(mailAtMs, (laterMs) => this.connect(laterMs));
       return;
     }
     const result = this.#pod.shaper.takeConnection(this.#load.keys, this, nowMs);
@@ -144,7 +155,7 @@ class SimulatedLane implements Waiter {
   carry(nowMs: number): void {
     if (!this.#pod.alive || this.#grant === undefined) return;
     const spent = this.#carried >= this.#load.messagesPerConnection || this.#mustYield(nowMs);
-    if (nowMs >= this.#load.untilMs || spent) {
+    if (spent || this.#nextMailMs(nowMs) > nowMs) {
       this.#leave(nowMs);
       return;
     }
@@ -183,6 +194,15 @@ class SimulatedLane implements Waiter {
     this.#pod.agenda.at(this.#connectedAtMs + QUANTUM_MS, (nowMs) => {
       if (connection === this.#connection && this.waitingSinceMs !== undefined) this.carry(nowMs);
     });
+  }
+
+  /** Now, or when it has mail again; Infinity = never. */
+  #nextMailMs(nowMs: number): number {
+    const { fromMs, untilMs, spells } = this.#load;
+    if (nowMs >= untilMs) return Number.POSITIVE_INFINITY;
+    if (spells === undefined) return nowMs;
+    const inSpellMs = (nowMs - fromMs) % spells.everyMs;
+    return inSpellMs < spells.forMs ? nowMs : nowMs - inSpellMs + spells.everyMs;
   }
 
   #isWanted(): boolean {

@@ -13,7 +13,6 @@ import {
   type Clocks,
   DESTROY_SOCKETS_AFTER_MS,
   OwnSession,
-  RENEW_EVERY_MS,
   RENEW_WHILE_SUSPECTING_MS,
 } from '../segment/own-session.ts';
 import { SessionWatch } from '../segment/session-watch.ts';
@@ -147,9 +146,7 @@ export class PodSession {
     const { publisher, layout, facts, claims } = this.#options;
     const sentAt = clocks();
     const renewals = ++this.#renewals;
-    this.#renewAtMs =
-      sentAt.monotonicMs +
-      (this.watch.isSuspecting(sentAt.monotonicMs) ? RENEW_WHILE_SUSPECTING_MS : RENEW_EVERY_MS);
+    this.#renewAtMs = sentAt.monotonicMs + this.watch.renewEveryMs(sentAt.monotonicMs);
     this.#sent.set(renewals, sentAt.monotonicMs);
     const value: SessionValue = { session: this.id, renewals, ended, segments: claims(), ...facts() };
     publisher.publish(layout.sessionSubject(this.id), [encodeSession(value)], headers(), (result) => {

@@ -45,6 +45,33 @@ describe('the watch over other sessions', () => {
     assert.equal(watch.isDead('a'), true, 'death is final');
   });
 
+  test('a session that a journal named lives from its first sign of life on', () => {
+    const watch = new SessionWatch();
+    watch.expect('a', 0);
+    assert.equal(watch.isLiving('a'), false);
+    assert.equal(watch.revision({ session: 'a', renewals: 1 }, 10), true);
+    assert.equal(watch.revision({ session: 'a', renewals: 2 }, 20), false);
+    assert.equal(watch.isLiving('a'), true);
+    assert.deepEqual(watch.living(), ['a']);
+  });
+
+  test('a death is known within seconds in a small cluster, and floods nothing in a large one', () => {
+    for (const [sessions, everyMs] of [
+      [10, 1_000],
+      [200, 2_000],
+      [1_000, 4_000],
+    ] as const) {
+      const watch = new SessionWatch();
+      for (let each = 0; each < sessions; each++) watch.revision({ session: `${each}`, renewals: 1 }, 0);
+      assert.equal(watch.renewEveryMs(1_000), 4_000);
+      assert.equal(watch.renewEveryMs(9_000), everyMs);
+      for (let each = 1; each < sessions; each++) watch.revision({ session: `${each}`, renewals: 2 }, 9_000);
+      assert.equal(watch.renewEveryMs(9_100), everyMs, 'one is silent still');
+      watch.revision({ session: '0', renewals: 2 }, 9_200);
+      assert.equal(watch.renewEveryMs(9_300), 4_000);
+    }
+  });
+
   test('a watch that is behind kills nobody: without the own renewal there is no proof of silence', () => {
     const watch = new SessionWatch();
     watch.began(0);

@@ -1,7 +1,11 @@
+import { RENEW_EVERY_MS, RENEW_WHILE_SUSPECTING_MS } from './own-session.ts';
+
 /** A session that showed no new revision for so long is dead. Its process has destroyed its sockets two seconds before. */
 export const DEAD_AFTER_MS = 20_000;
 /** A session that is silent for so long is suspected: observers renew faster to know sooner. */
 const SUSPECT_AFTER_MS = 8_000;
+/** Every renewal goes to every observer: many pods renew no faster than this for each session that lives, so that one death floods nothing. */
+const LEAST_GAP_PER_SESSION_MS = 10;
 /** An own renewal that comes back later than this proves nothing: the bucket keeps {@link SESSION_HISTORY} revisions of a session, not all. */
 const MAX_ECHO_DELAY_MS = 10_000;
 /**
@@ -39,8 +43,11 @@ interface Observed {
 export class SessionWatch {
   readonly #sessions = new Map<string, Observed>();
   #beganAtMs = Number.POSITIVE_INFINITY;
+  /** All who live were seen since then; and the one who was silent for longest when it was looked last. */
+  #seenSinceMs = Number.NEGATIVE_INFINITY;
+  #quietest: Observed | undefined;
 
-  /** The watch delivered a revision of another session. `true` = a session that was not known. */
+  /** The watch delivered a revision of another session. `true` = one that was not known to live. */
   revision({ session, renewals }: SessionRevision, nowMs: number): boolean {
     const observed = this.#sessions.get(session);
     if (observed === undefined) {
@@ -49,9 +56,10 @@ export class SessionWatch {
     }
     // Death is final: its segments may be taken already.
     if (observed.dead || renewals <= observed.renewals) return false;
+    const expected = observed.renewals < 0;
     observed.renewals = renewals;
     observed.seenAtMs = nowMs;
-    return false;
+    return expected;
   }
 
   /** A journal names a session: if it was never seen, it is watched from now on. */
@@ -94,6 +102,11 @@ export class SessionWatch {
     return this.#sessions.get(session)?.dead === true;
   }
 
+  isLiving(session: string): boolean {
+    const observed = this.#sessions.get(session);
+    return observed !== undefined && !observed.dead && observed.renewals >= 0;
+  }
+
   /** Sessions that live, as far as this process knows, without its own. */
   living(): readonly string[] {
     return [...this.#sessions]
@@ -101,10 +114,26 @@ export class SessionWatch {
       .map(([session]) => session);
   }
 
-  /** Somebody may be dead: renew every second until it is certain. */
+  /** Somebody may be dead. */
   isSuspecting(nowMs: number): boolean {
-    for (const { dead, seenAtMs } of this.#sessions.values())
-      if (!dead && nowMs - seenAtMs > SUSPECT_AFTER_MS) return true;
-    return false;
+    // Sessions are only ever seen later: all are looked at again when the quietest one may be suspected, and is not.
+    if (nowMs - this.#seenSinceMs <= SUSPECT_AFTER_MS) return false;
+    const quietest = this.#quietest;
+    if (quietest !== undefined && !quietest.dead && nowMs - quietest.seenAtMs > SUSPECT_AFTER_MS) return true;
+    this.#seenSinceMs = nowMs;
+    this.#quietest = undefined;
+    for (const observed of this.#sessions.values()) {
+      if (observed.dead || observed.seenAtMs >= this.#seenSinceMs) continue;
+      this.#seenSinceMs = observed.seenAtMs;
+      this.#quietest = observed;
+    }
+    return nowMs - this.#seenSinceMs > SUSPECT_AFTER_MS;
+  }
+
+  /** The own session is renewed this often: faster while somebody may be dead, until it is certain. */
+  renewEveryMs(nowMs: number): number {
+    if (!this.isSuspecting(nowMs)) return RENEW_EVERY_MS;
+    const gapMs = this.#sessions.size * LEAST_GAP_PER_SESSION_MS;
+    return Math.min(RENEW_EVERY_MS, Math.max(RENEW_WHILE_SUSPECTING_MS, gapMs));
   }
 }

@@ -1,6 +1,7 @@
 import type { Bounds } from '@sluice/crds';
 import { type LimitKey, RATE_NAMES } from '../../limit-key.ts';
 import { seededRandom } from '../random.ts';
+import type { Spells } from '../simulated-pod.ts';
 import { ShardedCluster } from './sharded-cluster.ts';
 import type { BrokenRule, ShardedPod } from './sharded-pod.ts';
 
@@ -36,8 +37,20 @@ const MOST_DRIFT = 2e-4;
  */
 const WAIT_WITHOUT_TURNS_MS = 120_000;
 
+/** Every renewal of a session goes to every pod: the more there are, the later it comes. */
+const WATCH_LAG_PER_POD_MS = 0.1;
+
+/** Part of the lanes whose mail comes in spells, and the longest spell and gap. All lanes of a cluster that is larger than this. */
+const IN_SPELLS = 0.3;
+const LONGEST_SPELL_MS = 20_000;
+const LONGEST_GAP_MS = 120_000;
+const MOST_STEADY_SITES = 200;
+
 /** Faults come in this first part of a run: what they lead to must have time. */
 const LATEST_FAULT = 0.6;
+
+/** Part of the faults that pods are chosen for that lead something. */
+const AT_LEADERS = 0.4;
 
 /** Every so many seeds there are lanes of two classes. */
 const CLASSES_EVERY = 5;
@@ -77,6 +90,7 @@ export function runScenario(seed: number, size: ScenarioSize): Verdict {
     startMs: START_MS,
     random,
     delayMs: () => (slowNetwork ? random() * 100 : 0.2 + random() * 3),
+    watchLagMs: () => random() * size.pods * WATCH_LAG_PER_POD_MS,
     loss: random() < 0.5 ? 0 : random() * 0.1,
     doubling: random() < 0.5 ? 0 : random() * 0.05,
     drift: MOST_DRIFT * random(),
@@ -139,7 +153,13 @@ export function runScenario(seed: number, size: ScenarioSize): Verdict {
       transactionMs: () => 20 + random() * 300,
       fromMs: pod.process.nowMs + late,
       untilMs: pod.process.nowMs + size.runMs - early,
+      spells: sites.length > MOST_STEADY_SITES || random() < IN_SPELLS ? someSpells() : undefined,
     });
+  }
+
+  function someSpells(): Spells {
+    const forMs = 1_000 + random() * LONGEST_SPELL_MS;
+    return { forMs, everyMs: forMs + random() * LONGEST_GAP_MS };
   }
 
   function scheduleFaults(): number {
@@ -149,7 +169,9 @@ export function runScenario(seed: number, size: ScenarioSize): Verdict {
       const forMs = 1_000 + random() * 50_000;
       cluster.agenda.at(START_MS + random() * size.runMs * LATEST_FAULT, () => {
         const living = [...cluster.pods.values()];
-        const pod = living[Math.floor(random() * living.length)];
+        const leaders = random() < AT_LEADERS ? living.filter((each) => each.leads) : [];
+        const among = leaders.length > 0 ? leaders : living;
+        const pod = among[Math.floor(random() * among.length)];
         if (pod === undefined || pod.process.stopped || living.length < 2) return;
         touched.add(pod);
         if (kind < 0.25) cluster.kill(pod);

@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly random: () => number;
   /** Of the store, and of each message. */
   readonly delayMs: () => number;
+  /** What a watch of the store tells is later by this. */
+  readonly watchLagMs: () => number;
   readonly loss: number;
   readonly doubling: number;
   /** Clocks are off by any time and run wrong by at most this part. */
@@ -38,9 +40,14 @@ export class ShardedCluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    const { startMs, delayMs, random, loss, doubling } = options;
+    const { startMs, delayMs, watchLagMs, random, loss, doubling } = options;
     this.agenda = new Agenda(startMs);
-    this.#store = new SimulatedStore(this.agenda, delayMs, ({ name }) => this.#cut.has(name));
+    this.#store = new SimulatedStore(
+      this.agenda,
+      delayMs,
+      () => delayMs() + watchLagMs(),
+      ({ name }) => this.#cut.has(name),
+    );
     this.bus = new SimulatedBus(this.agenda, {
       loss,
       doubling,

@@ -96,6 +96,11 @@ export class ShardedPod implements ShardNetwork {
     this.#work();
   }
 
+  /** It leads a shard. */
+  get leads(): boolean {
+    return this.allocation.node.state(this.process.nowMs).ledShards > 0;
+  }
+
   addLane(load: LaneLoad): void {
     this.pod.addLane(load);
   }
@@ -227,6 +232,9 @@ export class ShardedPod implements ShardNetwork {
       },
       validUntilMs: () => (broken === 'Hold' ? Number.POSITIVE_INFINITY : keeper.validUntilMs()),
       living: () => (broken === 'Registration' ? [keeper.id] : keeper.living()),
+      get changes() {
+        return keeper.changes;
+      },
       isLiving: (session) => keeper.isLiving(session),
       isDead: (session) => keeper.isDead(session),
       expect: (session, nowMs) => keeper.expect(session, nowMs),

@@ -19,14 +19,22 @@ interface Watcher<Value> {
 export class SimulatedStore<Value> {
   readonly #agenda: Agenda;
   readonly #delayMs: () => number;
+  readonly #watchDelayMs: () => number;
   readonly #isCut: (process: SimulatedProcess) => boolean;
   readonly #log: StoreChange<Value>[] = [];
   readonly #latest = new Map<string, StoreChange<Value>>();
   readonly #watchers = new Set<Watcher<Value>>();
 
-  constructor(agenda: Agenda, delayMs: () => number, isCut: (process: SimulatedProcess) => boolean) {
+  /** `delayMs` of requests and answers, `watchDelayMs` of what a watch tells: with hundreds of watchers it tells many changes together. */
+  constructor(
+    agenda: Agenda,
+    delayMs: () => number,
+    watchDelayMs: () => number,
+    isCut: (process: SimulatedProcess) => boolean,
+  ) {
     this.#agenda = agenda;
     this.#delayMs = delayMs;
+    this.#watchDelayMs = watchDelayMs;
     this.#isCut = isCut;
   }
 
@@ -88,7 +96,7 @@ export class SimulatedStore<Value> {
       return;
     }
     watcher.scheduled = true;
-    this.#agenda.at(this.#agenda.nowMs + this.#delayMs(), () => {
+    this.#agenda.at(this.#agenda.nowMs + this.#watchDelayMs(), () => {
       watcher.scheduled = false;
       if (this.#isCut(watcher.process)) {
         // Comes when it is connected again.

@@ -1,6 +1,6 @@
 import { surplusSegments, writingSegments } from '../adoption-choice.ts';
 import { AdoptionPlan } from '../adoption-plan.ts';
-import { type Clocks, OwnSession, RENEW_EVERY_MS, RENEW_WHILE_SUSPECTING_MS } from '../own-session.ts';
+import { type Clocks, OwnSession } from '../own-session.ts';
 import type { OwnerCommand, OwnerEvent, OwnerRules } from '../owner-command.ts';
 import type { Place } from '../place.ts';
 import { SegmentOwner } from '../segment-owner.ts';
@@ -347,8 +347,7 @@ export class SimulatedPod implements NetworkClient {
 
   #renew(nowMs: number): void {
     const sentAt = this.clocks();
-    const pauseMs = this.#watch.isSuspecting(nowMs) ? RENEW_WHILE_SUSPECTING_MS : RENEW_EVERY_MS;
-    this.#renewAtMs = nowMs + pauseMs;
+    this.#renewAtMs = nowMs + this.#watch.renewEveryMs(nowMs);
     const value: SessionValue = {
       session: this.session,
       renewals: ++this.#renewals,
