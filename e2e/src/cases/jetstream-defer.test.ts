@@ -11,6 +11,8 @@ import { until } from '../harness/until.ts';
 
 const skip = await skipWithoutNats('mail that waits leaves SPOOL for DEFER; journals stay short');
 const PREFIX = 'mail';
+/** Of a segment, that DEFER may keep. */
+const MIN_HOLES = 64;
 
 interface Opened {
   readonly url: string;
@@ -105,6 +107,47 @@ test('mail that waits leaves SPOOL, keeps its attempts and its body, and is foun
     20_000,
   );
   assert.equal(again.usage().messages, 0);
+});
+
+test('one message that waits does not keep the room of all that came and went behind it in DEFER', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const { open, count } = await start(context);
+  const spool = await open({ moveAfterMs: 0, lookAtDeferEveryMs: 300 });
+  const body = Buffer.alloc(2_500_000, 'x');
+  // Large, so that its parts must be copied with it, and are not taken for what is over.
+  const waits = await spool.append(testEnvelope({ sizeBytes: body.length }), [body]);
+  assert.ok(!('refused' in waits));
+  const state = { pending: [0], attempts: 1, nextAttemptAtMs: 1_790_000_000_000, lastSource: '' };
+  await spool.record([{ kind: 'deferred', reference: waits, group: 0, state }]);
+  const references = await Promise.all(
+    Array.from({ length: 250 }, () => spool.append(testEnvelope(), [Buffer.from('x')])),
+  );
+  await until(
+    'they lie in DEFER',
+    () => count('spool-0'),
+    (left) => left <= 1,
+    20_000,
+  );
+  assert.ok((await count('defer')) > references.length);
+  const outcomes = references.flatMap((reference) =>
+    'refused' in reference ? [] : [{ kind: 'done' as const, reference, group: 0 }],
+  );
+  await spool.record(outcomes);
+  await until(
+    'what is over has left DEFER',
+    () => count('defer'),
+    (left) => left <= MIN_HOLES + 8,
+    20_000,
+  );
+  const read = await spool.read(waits);
+  assert.equal(Buffer.concat(read?.body ?? []).length, body.length, 'it is there, under its old name');
+  await spool.close();
+  const again = await open({ moveAfterMs: 3_600_000 });
+  const [survivor, ...others] = await replayed(again);
+  assert.deepEqual(others, []);
+  assert.deepEqual([survivor?.reference.id, survivor?.live], [waits.id, new Map([[0, state]])]);
 });
 
 test('a journal does not grow with the mail that has passed', { skip, timeout: 60_000 }, async (context) => {

@@ -23,6 +23,8 @@ export interface JetStreamSpoolOptions {
   readonly appendTimeoutMs?: number;
   /** After so long unsent a message is put aside, so that new mail stays together. */
   readonly moveAfterMs?: number;
+  /** How often it is looked how much of DEFER is over. */
+  readonly lookAtDeferEveryMs?: number;
   /** Batches of a journal before its oldest are said again and purged; tests make it short. */
   readonly maxJournalBatches?: number;
   /** Segments that new mail goes to at a time. */

@@ -14,7 +14,7 @@ export type PublishOnce = (
 /**
  * Copies a message, with its parts, to another subject.
  *
- * @returns the sequence of the copy and of its first part; `undefined` when the message is not there or a publish had no ack
+ * @returns the sequences of the copy and of its parts; `undefined` when the message is not there or a publish had no ack
  */
 export async function copyMessage(
   { manager }: Pick<SpoolContext, 'manager'>,
@@ -22,7 +22,7 @@ export async function copyMessage(
   stream: string,
   place: Place,
   subject: string,
-): Promise<{ readonly sequence: number; readonly firstPart: number | undefined } | undefined> {
+): Promise<{ readonly sequence: number; readonly parts: readonly number[] } | undefined> {
   const original = await fetched(manager, stream, place.sequence);
   if (original === undefined) return undefined;
   const form = storedForm(original.header, original.data);
@@ -38,7 +38,7 @@ export async function copyMessage(
   // The payload already begins with an envelope that is too long for a header.
   const { headers } = messageForm(form.envelope, parts);
   const sequence = await publish(subject, original.data, headers);
-  return sequence === undefined ? undefined : { sequence, firstPart: parts[0] };
+  return sequence === undefined ? undefined : { sequence, parts };
 }
 
 async function fetched(

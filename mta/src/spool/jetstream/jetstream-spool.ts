@@ -10,11 +10,13 @@ import { placeOf } from '../segment/place.ts';
 import type { AppendRefusal, Outcome, Reference, SpoolUsage, StoredMessage } from '../spool.ts';
 import type { SpoolListener } from '../spool-listener.ts';
 import { connectNats, watchConnection } from './connection.ts';
+import { CopyRoom } from './copy-room.ts';
 import { Layout } from './layout.ts';
 import { MessageReader } from './message-reader.ts';
-import { MOVE_AFTER_MS, type OwnedSegment } from './owned-segment.ts';
+import type { OwnedSegment } from './owned-segment.ts';
 import { patiently } from './patience.ts';
 import { Publisher } from './publisher.ts';
+import { LOOK_AT_DEFER_EVERY_MS, MOVE_AFTER_MS } from './put-aside.ts';
 import { SegmentRing } from './segment-ring.ts';
 import { ensureSessionBucket } from './session-bucket.ts';
 import { StreamUsage } from './stream-usage.ts';
@@ -47,6 +49,8 @@ export interface SpoolContext {
   readonly nextBatchNumber: () => number;
   /** After so long unsent a message is put aside in DEFER. */
   readonly moveAfterMs: number;
+  readonly lookAtDeferEveryMs: number;
+  readonly copyRoom: CopyRoom;
   readonly maxJournalBatches: number;
   readonly maxPayloadBytes: number;
   readonly onNotice: JetStreamSpoolOptions['onNotice'];
@@ -124,6 +128,8 @@ export class JetStreamSpool implements SharedSpool {
       reader: new MessageReader(manager, layout),
       nextBatchNumber: () => ++this.#batchNumber,
       moveAfterMs: options.moveAfterMs ?? MOVE_AFTER_MS,
+      lookAtDeferEveryMs: options.lookAtDeferEveryMs ?? LOOK_AT_DEFER_EVERY_MS,
+      copyRoom: new CopyRoom(),
       maxJournalBatches: options.maxJournalBatches ?? MAX_JOURNAL_BATCHES,
       maxPayloadBytes: connection.info?.max_payload ?? 2 ** 20,
       onNotice: options.onNotice,

@@ -8,16 +8,13 @@ import type { SuspectTurn } from '../segment/suspect-turn.ts';
 import type { AppendRefusal, Outcome, Reference, StoredMessage } from '../spool.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
 import { readJournal } from './journal-entries.ts';
-import { carryOut } from './owner-commands.ts';
+import { carryOut, itemsOf } from './owner-commands.ts';
+import { PutAside } from './put-aside.ts';
 import { SegmentAppender } from './segment-appender.ts';
 import { type SeenMessage, seenMessage } from './store-items.ts';
 import { StorePager } from './store-pager.ts';
 import { walkStream } from './stream-walk.ts';
 
-/** After so long unsent a message is put aside, so that SPOOL stays near-FIFO (DESIGN §5). */
-export const MOVE_AFTER_MS = 180_000;
-/** Messages that are being put aside at a time. */
-const MOVES_AT_A_TIME = 64;
 /** How often outcomes that wait are looked at: the owner appends them in batches of its own interval. */
 const FLUSH_MS = 20;
 /** Pause before an envelope that NATS did not give is asked for again. */
@@ -42,6 +39,13 @@ export interface SegmentListener {
   readonly onHeld: (message: StoredMessage, groups: readonly number[]) => void;
 }
 
+/** Where a body lies that is too large for one message. */
+export interface BodyParts {
+  /** Sequence of the first one. */
+  readonly first: number;
+  readonly count: number;
+}
+
 /** What the life of a session gives to all segments that it adopts. */
 export interface SegmentLife {
   readonly session: string;
@@ -63,9 +67,10 @@ export class OwnedSegment {
   readonly context: SpoolContext;
   readonly owner: SegmentOwner;
   readonly pagers: Readonly<Record<Store, StorePager>>;
-  /** Messages whose body lies in parts: their sequence → that of the first part, by store. Nothing from there on may be purged. */
-  readonly firstParts: Readonly<Record<Store, Map<number, number>>> = { spool: new Map(), defer: new Map() };
+  /** Messages whose body lies in parts, by store and their sequence. Nothing from the first part on may be purged. */
+  readonly parts: Readonly<Record<Store, Map<number, BodyParts>>> = { spool: new Map(), defer: new Map() };
   readonly #appender: SegmentAppender;
+  readonly #putAside: PutAside;
   readonly #listener: SegmentListener;
   /** Envelopes of the page that is being read: what is offered of it goes to the queue at once. */
   readonly #envelopes: Readonly<Record<Store, Map<number, Envelope>>> = {
@@ -104,8 +109,24 @@ export class OwnedSegment {
       subject: () => this.#subject,
       maxPayloadBytes: context.maxPayloadBytes,
       owner: this.owner,
-      onParts: (sequence, first) => this.firstParts.spool.set(sequence, first),
+      onParts: (sequence, parts) => this.#noteParts('spool', sequence, parts),
     });
+    this.#putAside = new PutAside(
+      {
+        owner: this.owner,
+        room: context.copyRoom,
+        moveAfterMs: context.moveAfterMs,
+        lookAtDeferEveryMs: context.lookAtDeferEveryMs,
+        carryOut: (command) => this.#carryOut(command),
+        itemsInDefer: () => itemsOf(context, segment, 'defer'),
+        livePartsInDefer: () => {
+          let count = 0;
+          for (const parts of this.parts.defer.values()) count += parts.count;
+          return count;
+        },
+      },
+      performance.now(),
+    );
   }
 
   /** New mail may go to it now. */
@@ -248,7 +269,7 @@ export class OwnedSegment {
   tick(nowWallMs: number): void {
     this.handle({ kind: 'tick' });
     this.#askAgain();
-    if (this.owner.phase === 'live') this.#putAside(nowWallMs - this.context.moveAfterMs);
+    this.#putAside.tick(performance.now(), nowWallMs);
   }
 
   handle(event: OwnerEvent): void {
@@ -256,6 +277,8 @@ export class OwnedSegment {
     for (const command of this.owner.handle(event, performance.now())) this.#carryOut(command);
     if (event.kind === 'read') this.#envelopes[event.store].clear();
     else if (event.kind === 'swept') this.#envelopes.spool.clear();
+    else if (event.kind === 'copied' || event.kind === 'copy-failed')
+      this.#putAside.ended(event.kind === 'copied');
     else if (event.kind === 'release') this.#startNothing();
     this.#schedule();
   }
@@ -266,6 +289,7 @@ export class OwnedSegment {
     this.#ended = true;
     clearTimeout(this.#flush);
     clearImmediate(this.#urgent);
+    this.#putAside.close();
     this.#startNothing();
     // Whoever has the segment now says what becomes of it.
     for (const { resolve } of this.#waiting.splice(0)) resolve();
@@ -277,8 +301,12 @@ export class OwnedSegment {
   noteSeen(store: Store, { sequence, form }: SeenMessage): void {
     if (form.kind !== 'message') return;
     this.#envelopes[store].set(sequence, form.envelope);
-    const [first] = form.parts;
-    if (first !== undefined) this.firstParts[store].set(sequence, first);
+    this.#noteParts(store, sequence, form.parts);
+  }
+
+  #noteParts(store: Store, sequence: number, parts: readonly number[]): void {
+    const [first] = parts;
+    if (first !== undefined) this.parts[store].set(sequence, { first, count: parts.length });
   }
 
   /** The journal cannot be understood. */
@@ -355,15 +383,6 @@ export class OwnedSegment {
     }
   }
 
-  /** What waits for longer than a few minutes goes to DEFER. */
-  #putAside(acceptedBeforeMs: number): void {
-    const before = ulidTime(acceptedBeforeMs);
-    for (const place of this.owner.oldest('spool', MOVES_AT_A_TIME)) {
-      if (place.id.slice(0, before.length) >= before) return;
-      for (const command of this.owner.move(place, performance.now())) this.#carryOut(command);
-    }
-  }
-
   /** Transactions wait for the journal: what began in this turn of the event loop is told at once. */
   #flushSoon(): void {
     this.#urgent ??= setImmediate(() => {
@@ -379,18 +398,4 @@ export class OwnedSegment {
       this.handle({ kind: 'tick' });
     }, FLUSH_MS);
   }
-}
-
-const ULID_ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const ULID_TIME_CHARACTERS = 10;
-
-/** The first ten characters of a ULID of this wall time: ids compare by time as texts. */
-function ulidTime(wallMs: number): string {
-  let rest = Math.max(0, Math.floor(wallMs));
-  let text = '';
-  for (let index = 0; index < ULID_TIME_CHARACTERS; index++) {
-    text = (ULID_ALPHABET[rest % 32] ?? '') + text;
-    rest = Math.floor(rest / 32);
-  }
-  return text;
 }

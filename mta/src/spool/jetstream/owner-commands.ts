@@ -3,6 +3,7 @@ import { encodeBatch, type JournalBatch } from '../segment/journal-record.ts';
 import type { OwnerCommand, OwnerEvent, StoredItem } from '../segment/owner-command.ts';
 import type { Place, Store } from '../segment/place.ts';
 import { copyMessage } from './deferred-copy.ts';
+import type { SpoolContext } from './jetstream-spool.ts';
 import { readJournal, readOldest } from './journal-entries.ts';
 import { markerHeaders, storedForm } from './message-form.ts';
 import type { OwnedSegment } from './owned-segment.ts';
@@ -169,13 +170,13 @@ async function purged(
   guard: Place,
 ): Promise<OwnerEvent> {
   const { context, segment, owner } = shell;
-  const firstParts = shell.firstParts[store];
+  const parts = shell.parts[store];
   let upTo = wantedTo;
-  for (const [sequence, first] of firstParts) {
+  for (const [sequence, { first }] of parts) {
     const known = owner.known(store, sequence);
     const current = known === undefined ? undefined : owner.current(known);
     // Over, or moved away.
-    if (current?.store !== store || current.sequence !== sequence) firstParts.delete(sequence);
+    if (current?.store !== store || current.sequence !== sequence) parts.delete(sequence);
     else upTo = Math.min(upTo, first - 1);
   }
   if (upTo < 1) return { kind: 'purged', store, upTo: 0 };
@@ -226,9 +227,23 @@ async function copied(shell: OwnedSegment, place: Place, epoch: number): Promise
   try {
     const copy = await copyMessage(context, publish, layout.streamOf(segment, place.store), place, subject);
     if (copy === undefined) return { kind: 'copy-failed', place };
-    if (copy.firstPart !== undefined) shell.firstParts.defer.set(copy.sequence, copy.firstPart);
+    const [first] = copy.parts;
+    if (first !== undefined) shell.parts.defer.set(copy.sequence, { first, count: copy.parts.length });
     return { kind: 'copied', place, toSequence: copy.sequence };
   } catch {
     return { kind: 'copy-failed', place };
+  } finally {
+    context.copyRoom.giveBack();
   }
+}
+
+/** What a segment has in a store, parts and markers too; rejects when NATS does not answer. */
+export async function itemsOf(
+  { layout, manager }: SpoolContext,
+  segment: number,
+  store: Store,
+): Promise<number> {
+  const filter = layout.messageFilter(segment, store);
+  const info = await manager.streams.info(layout.streamOf(segment, store), { subjects_filter: filter });
+  return Object.values(info.state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
 }

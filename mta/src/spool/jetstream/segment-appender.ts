@@ -25,8 +25,8 @@ export interface AppenderOptions {
   readonly maxPayloadBytes: number;
   /** Told of everything that may end up in the store. */
   readonly owner: Pick<SegmentOwner, 'publishing' | 'published' | 'publishFailed'>;
-  /** It has parts, of which the first one lies there. */
-  readonly onParts: (sequence: number, firstSequence: number) => void;
+  /** The message that is stored there has its body in parts: their sequences. */
+  readonly onParts: (sequence: number, parts: readonly number[]) => void;
 }
 
 interface Append {
@@ -111,7 +111,7 @@ export class SegmentAppender {
     let answered = false;
     this.#underWay++;
     this.#options.publisher.publish(this.#options.subject(), payload, form.headers, (result) => {
-      if (result.kind === 'stored') this.#stored(append, result.sequence, parts[0]);
+      if (result.kind === 'stored') this.#stored(append, result.sequence, parts);
       else this.#failed(append, result);
       // After a time-out it comes a second time, should the message be stored all the same.
       if (answered) return;
@@ -121,9 +121,9 @@ export class SegmentAppender {
     });
   }
 
-  #stored(append: Append, sequence: number, firstPart: number | undefined): void {
+  #stored(append: Append, sequence: number, parts: readonly number[]): void {
     const { envelope } = append;
-    if (firstPart !== undefined) this.#options.onParts(sequence, firstPart);
+    if (parts.length > 0) this.#options.onParts(sequence, parts);
     const place = { store: 'spool', sequence, id: envelope.id } as const;
     this.#options.owner.published(place, recipientGroups(envelope).length);
     answer(append, { sequence: placeNumber(this.#options.segment, 'spool', sequence), id: envelope.id });

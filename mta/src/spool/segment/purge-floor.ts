@@ -34,6 +34,10 @@ export class PurgeFloor {
     if (pending !== undefined) pending.refused = true;
   }
 
+  pending(store: Store): number {
+    return this.#pending[store].size;
+  }
+
   isPending(store: Store, id: string): boolean {
     return this.#pending[store].has(id);
   }

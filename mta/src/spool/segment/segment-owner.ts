@@ -240,6 +240,20 @@ export class SegmentOwner {
     return this.#state.oldest(store, atMost);
   }
 
+  /** The first messages of a store that are live and of which no copy is under way. */
+  movable(store: Store, atMost: number): readonly Place[] {
+    const pending = this.#floor.pending('defer');
+    return this.#state
+      .oldest(store, atMost + pending)
+      .filter(({ id }) => pending === 0 || !this.#floor.isPending('defer', id))
+      .slice(0, atMost);
+  }
+
+  /** Messages that lie in a store and live. */
+  count(store: Store): number {
+    return this.#state.count(store);
+  }
+
   /** New mail was refused for want of an answer: a sweep looks for it on the own epoch too. */
   get hasRefused(): boolean {
     return this.#floor.hasRefused;

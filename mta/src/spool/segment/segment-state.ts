@@ -74,6 +74,10 @@ export class SegmentState {
     return this.#tables.spool.size + this.#tables.defer.size;
   }
 
+  count(store: Store): number {
+    return this.#tables[store].size;
+  }
+
   /** Bytes of the tables, without what messages to several domains need besides. */
   get bytes(): number {
     return this.#tables.spool.bytes + this.#tables.defer.bytes + this.#forwards.bytes;
