@@ -89,6 +89,7 @@ test('the queues of all pods of a NATS are asked at once, however long; a pod th
       listing: () => Array.from({ length: 1_001 }, (_, n) => row(`${n}.example`)),
       chosenBy: () => ({ groups: 2, recipients: 3 }),
       mail: () => assert.fail('nobody asks'),
+      activity: () => assert.fail('nobody asks'),
       living: () => living,
       logger: { ...quiet, child: () => ({ ...quiet, child: () => assert.fail() }) },
     });

@@ -1,11 +1,13 @@
 import { SluiceError } from '@sluice/crds';
 import { z } from 'zod';
 import {
+  type AnsweredActivity,
   type AnsweredMail,
   laneViewSchema,
   listingRowSchema,
   mailViewSchema,
   type PodState,
+  podActivitySchema,
   podStateSchema,
 } from '../control/mod.ts';
 import {
@@ -54,7 +56,7 @@ function adminUrl(admin: string, path: string): URL {
 /** One request to an MTA, its JSON answer as the schema has it. */
 async function ask<T>(url: URL, schema: z.ZodType<T>, init: RequestInit = {}): Promise<T> {
   try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS), ...init });
     if (!response.ok) throw refusalIn(url, response.status, await response.text());
     return schema.parse(await response.json());
   } catch (error) {
@@ -150,6 +152,20 @@ export async function fetchMail(admin: string, question: MailQuestion): Promise<
   const url = adminUrl(admin, '/mail');
   url.search = new URLSearchParams({ ...question }).toString();
   return (await ask(url, answeredMail)).answers;
+}
+
+const answeredActivity = z.object({
+  answers: z.array(z.object({ pod: podStateSchema, activity: podActivitySchema })),
+});
+
+/** Asks the pods behind an admin address what happens now. */
+export async function fetchActivity(
+  admin: string,
+  rows: number,
+  timeoutMs = ADMIN_TIMEOUT_MS,
+): Promise<readonly AnsweredActivity[]> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  return (await ask(adminUrl(admin, `/activity?rows=${rows}`), answeredActivity, { signal })).answers;
 }
 
 /** Asks an MTA about itself. */

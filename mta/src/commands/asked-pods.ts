@@ -65,7 +65,7 @@ export async function mailOf(
 }
 
 /** Asks each address; those that do not answer are named, unless it is all of them: then the first failure is thrown. */
-async function askEach<T>(
+export async function askEach<T>(
   addresses: readonly string[],
   fetchFrom: (address: string) => Promise<T>,
 ): Promise<{ readonly found: readonly T[]; readonly silent: readonly string[] }> {

@@ -43,6 +43,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./pods.ts')).pods,
   },
   {
+    name: 'top',
+    summary: 'Watch what the running MTAs do',
+    load: async () => (await import('./top.ts')).top,
+  },
+  {
     name: 'events',
     summary: 'Follow the events of all MTAs',
     load: async () => (await import('./events.ts')).events,

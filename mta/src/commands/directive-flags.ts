@@ -73,7 +73,8 @@ export function directivesText(directives: readonly Directive[], nowMs: number):
   ]);
 }
 
-function effectText({ effect }: Directive): string {
+/** What a directive does, in a few words. */
+export function effectText({ effect }: Directive): string {
   switch (effect.type) {
     case 'SetLimit':
       return `override ${effect.limitName} ${Object.entries(effect.bounds)

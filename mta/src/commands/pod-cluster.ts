@@ -92,7 +92,7 @@ export interface Questions {
 export async function joinQuestions(
   { spool: settings, hostname }: Settings,
   spool: Spool,
-  answers: Pick<QuestionAnswers, 'pod' | 'listing' | 'chosenBy' | 'mail'>,
+  answers: Pick<QuestionAnswers, 'pod' | 'listing' | 'chosenBy' | 'mail' | 'activity'>,
   logger: Logger,
 ): Promise<Questions> {
   const alone = (selector: Selector, silent: readonly string[]): ChosenAnywhere => ({

@@ -38,7 +38,8 @@ import { reportEgress } from './egress-report.ts';
 import { type FollowedListener, followListenerFiles } from './listener-files.ts';
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
-import { configFacts, joinQuestions, podStateOf } from './pod-cluster.ts';
+import { ownActivity } from './own-activity.ts';
+import { configFacts, joinQuestions, joinQuestions, podStateOf, podStateOf } from './pod-cluster.ts';
 import { directivesCheck, openPodDirectives } from './pod-directives.ts';
 import { openEvents } from './pod-events.ts';
 import { openPodSpool } from './pod-spool.ts';
@@ -255,10 +256,16 @@ export async function startPod(
       limits: () => limits?.state(),
     });
     const listing: QuestionAnswers['listing'] = (by, filter) => dispatcher.listing(by, filter);
+    const activity: QuestionAnswers['activity'] = (rows) => ownActivity(dispatcher, metrics, rows);
     const mail: QuestionAnswers['mail'] = (question) =>
       dispatcher.mailView(withTenant(question, tenants), ROUTE_WITHIN_MS);
     const chosenBy: QuestionAnswers['chosenBy'] = (selector) => dispatcher.chosenBy(selector);
-    const questions = await joinQuestions(settings, spool, { pod, listing, chosenBy, mail }, logger);
+    const questions = await joinQuestions(
+      settings,
+      spool,
+      { pod, listing, chosenBy, mail, activity },
+      logger,
+    );
     closeLast.push(() => questions.close());
     const admin = await startAdminServer({
       address: settings.adminAddress,
@@ -267,6 +274,7 @@ export async function startPod(
       metrics,
       queue: (limit) => dispatcher.view(limit),
       listing,
+      activity: async (rows) => [{ pod: await pod(), activity: activity(rows) }],
       mail: async (question) => [{ pod: await pod(), mail: await mail(question) }],
       directives: {
         store: directives,

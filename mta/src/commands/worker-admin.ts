@@ -7,6 +7,7 @@ import {
 } from '../control/mod.ts';
 import { mergeListings } from '../dispatch/mod.ts';
 import {
+  fetchActivity,
   fetchDirectives,
   fetchListing,
   fetchMail,
@@ -62,6 +63,7 @@ export async function startWorkerAdmin(
     queue: async (limit) => mergedQueue(await all((admin) => fetchQueue(admin)), limit),
     listing: async (by, filter) =>
       mergeListings((await all((admin) => fetchListing(admin, by, filter))).map(({ rows }) => rows)),
+    activity: async (rows) => (await all((admin) => fetchActivity(admin, rows))).flat(),
     mail: async (question) => (await all((admin) => fetchMail(admin, question))).flat(),
     directivesOfOthers: directivesOf(workers),
   });

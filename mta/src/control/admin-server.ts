@@ -13,14 +13,25 @@ import {
 } from '../dispatch/mod.ts';
 import { addDirectiveRoutes, type DirectiveRoutes } from './directive-routes.ts';
 import { type DirectivesOfOthers, forwardDirectives } from './directives-of-others.ts';
-import { mailQuestionSchema } from './pod-question.ts';
+import type { PodActivity } from './pod-activity.ts';
+import { MAX_ACTIVITY_ROWS, mailQuestionSchema } from './pod-question.ts';
 import type { PodState } from './pod-state.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
+
+/** Rows of each kind that `GET /activity` shows unless `?rows=` asks for another number. */
+const DEFAULT_ACTIVITY_ROWS = 50;
 
 /** Lanes that `GET /queue` shows unless `?limit=` asks for another number. */
 export const DEFAULT_QUEUE_ROWS = 100;
 const MAX_QUEUE_ROWS = 10_000;
 const QUEUE_ROWS = { type: 'integer', minimum: 1, maximum: MAX_QUEUE_ROWS, default: DEFAULT_QUEUE_ROWS };
+
+const ACTIVITY_ROWS = {
+  type: 'integer',
+  minimum: 1,
+  maximum: MAX_ACTIVITY_ROWS,
+  default: DEFAULT_ACTIVITY_ROWS,
+};
 
 /** Query parameters of `GET /queue/list` that choose mail. */
 export const LISTING_FILTERS = ['pool', 'site', 'tenant', 'domain', 'campaign', 'class'] as const;
@@ -40,6 +51,12 @@ export interface AnsweredMail {
   readonly mail: MailView;
 }
 
+/** What happens now on one pod. */
+export interface AnsweredActivity {
+  readonly pod: PodState;
+  readonly activity: PodActivity;
+}
+
 export interface AdminServerOptions {
   readonly address: HostPort;
   readonly checks: readonly ReadinessCheck[];
@@ -55,6 +72,8 @@ export interface AdminServerOptions {
   readonly pod?: () => Promise<PodState>;
   /** What stands between mail of one kind and its host, at each pod behind this address. */
   readonly mail?: (question: MailQuestion) => Promise<readonly AnsweredMail[]>;
+  /** What happens now at each pod behind this address. */
+  readonly activity?: (rows: number) => Promise<readonly AnsweredActivity[]>;
   /** Absent = this process obeys none. */
   readonly directives?: DirectiveRoutes;
   /** Instead of the process's own: those of others. */
@@ -69,7 +88,7 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/pod`, `/mail`, `/queue`, `/queue/list` and `/directives`.
+ * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/pod`, `/mail`, `/activity`, `/queue`, `/queue/list` and `/directives`.
  *
  * @throws {SluiceError} `SLUICE_LISTEN_FAILED`
  */
@@ -103,7 +122,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 
 function addRoutes(
   server: FastifyInstance,
-  { checks, metrics, queue, listing, pod, mail }: AdminServerOptions,
+  { checks, metrics, queue, listing, pod, mail, activity }: AdminServerOptions,
 ): void {
   server.get('/livez', () => ({ alive: true }));
 
@@ -124,6 +143,14 @@ function addRoutes(
       if (!question.success) return reply.code(400).send({ error: z.prettifyError(question.error) });
       return { answers: await mail(question.data) };
     });
+  }
+
+  if (activity !== undefined) {
+    server.get<{ Querystring: { rows: number } }>(
+      '/activity',
+      { schema: { querystring: { type: 'object', properties: { rows: ACTIVITY_ROWS } } } },
+      async ({ query }) => ({ answers: await activity(query.rows) }),
+    );
   }
 
   if (queue === undefined || listing === undefined) return;

@@ -55,6 +55,7 @@ function answerOf(session: string, parts: ReadonlyMap<number, AnswerPart>): PodA
   const rows = inOrder.flatMap((part) => part.rows ?? []);
   const pod = inOrder[0]?.pod;
   const mail = inOrder[0]?.mail;
+  const activity = inOrder[0]?.activity;
   const failure = inOrder[0]?.failure;
   const chosen = inOrder[0]?.chosen;
   return {
@@ -62,6 +63,7 @@ function answerOf(session: string, parts: ReadonlyMap<number, AnswerPart>): PodA
     host: inOrder[0]?.host ?? '',
     ...(pod !== undefined && { pod }),
     ...(mail !== undefined && { mail }),
+    ...(activity !== undefined && { activity }),
     rows,
     total: inOrder[0]?.total ?? rows.length,
     ...(chosen !== undefined && { chosen }),

@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '../config/mod.ts';
 import type { ListingFilter, ListingKey, ListingRow, MailQuestion, MailView } from '../dispatch/mod.ts';
 import type { Selector } from '../react/mod.ts';
+import type { PodActivity } from './pod-activity.ts';
 import {
   type AnswerPart,
   type ChosenMail,
@@ -18,6 +19,7 @@ export interface QuestionAnswers {
   readonly pod: () => Promise<PodState>;
   readonly listing: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
   readonly chosenBy: (selector: Selector) => ChosenMail;
+  readonly activity: (rows: number) => PodActivity;
   readonly mail: (question: MailQuestion) => Promise<MailView>;
   /** Sessions that live as far as this pod knows; absent = it observes none. */
   readonly living: () => readonly string[] | undefined;
@@ -53,6 +55,8 @@ async function partsOf(question: PodQuestion, answers: QuestionAnswers): Promise
     if (question.ask === 'Mail') {
       return [{ ...head, part: 0, parts: 1, pod, mail: await answers.mail(question.mail) }];
     }
+    if (question.ask === 'Activity')
+      return [{ ...head, part: 0, parts: 1, pod, activity: answers.activity(question.rows) }];
     if (question.ask === 'Pod') return [{ ...head, part: 0, parts: 1, pod }];
     if (question.ask === 'Chosen')
       return [{ ...head, part: 0, parts: 1, chosen: answers.chosenBy(question.selector) }];

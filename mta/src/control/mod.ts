@@ -2,6 +2,7 @@
 export {
   type AdminServer,
   type AdminServerOptions,
+  type AnsweredActivity,
   type AnsweredMail,
   LISTING_FILTERS,
   type QueueListing,
@@ -14,9 +15,11 @@ export { configurationCheck, drainingCheck, eventsCheck, listenerCheck, spoolChe
 export type { ChosenAnywhere, DirectiveRoutes } from './directive-routes.ts';
 export type { DirectiveOrder, DirectiveRemoval, DirectivesOfOthers } from './directives-of-others.ts';
 export { laneViewSchema, mailViewSchema } from './mail-view-schema.ts';
+export { type PodActivity, podActivitySchema, type SiteRow, type SourceRow } from './pod-activity.ts';
 export {
   type ChosenMail,
   listingRowSchema,
+  MAX_ACTIVITY_ROWS,
   type PodAnswer,
   type PodQuestion,
   QuestionSubjects,

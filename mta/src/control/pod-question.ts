@@ -2,9 +2,13 @@ import { z } from 'zod';
 import { LISTING_KEYS, type ListingRow, type MailView } from '../dispatch/mod.ts';
 import { selectorSchema } from '../react/mod.ts';
 import { mailViewSchema } from './mail-view-schema.ts';
+import { type PodActivity, podActivitySchema } from './pod-activity.ts';
 import { type PodState, podStateSchema } from './pod-state.ts';
 
 const name = z.exactOptional(z.string().max(1_000));
+
+/** Rows of each kind that one pod tells of at most. */
+export const MAX_ACTIVITY_ROWS = 200;
 
 /** Mail of one kind: a field that is absent is not asked about. */
 export const mailQuestionSchema = z.strictObject({
@@ -36,6 +40,8 @@ export const podQuestionSchema = z.discriminatedUnion('ask', [
   /** How much queued mail a directive with this selector would touch. */
   z.strictObject({ ask: z.literal('Chosen'), selector: selectorSchema }),
   z.strictObject({ ask: z.literal('Mail'), mail: mailQuestionSchema }),
+  /** What happens now; so many rows of each kind. */
+  z.strictObject({ ask: z.literal('Activity'), rows: z.int().min(1).max(MAX_ACTIVITY_ROWS) }),
 ]);
 export type PodQuestion = z.infer<typeof podQuestionSchema>;
 
@@ -74,6 +80,7 @@ export const answerPartSchema = z.object({
   living: z.exactOptional(z.array(text)),
   pod: z.exactOptional(podStateSchema),
   mail: z.exactOptional(mailViewSchema),
+  activity: z.exactOptional(podActivitySchema),
   rows: z.exactOptional(z.array(listingRowSchema)),
   /** Rows that the pod has in all. */
   total: z.exactOptional(count),
@@ -89,6 +96,7 @@ export interface PodAnswer {
   readonly host: string;
   readonly pod?: PodState;
   readonly mail?: MailView;
+  readonly activity?: PodActivity;
   readonly rows: readonly ListingRow[];
   readonly total: number;
   readonly chosen?: ChosenMail;

@@ -24,6 +24,7 @@ import { DelayWatch } from './delay-watch.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { type Generation, newGeneration, withDirectives } from './generation.ts';
 import { HeldMail, type HeldSigning } from './held-mail.ts';
+import { type LaneActivity, laneActivity } from './lane-activity.ts';
 import { LaneDriver } from './lane-driver.ts';
 import { type LaneView, laneView, replyLine } from './lane-view.ts';
 import { Lanes } from './lanes.ts';
@@ -86,6 +87,9 @@ export const DIRECTIVES_DELAY_MS = 100;
 
 /** Reports that mail of another process owes wait so long for those that it had stored already, milliseconds. */
 const ADOPTED_REPORTS_DELAY_MS = 10_000;
+
+/** Lanes of which a live view is made. */
+const MAX_ACTIVE_LANES = 200;
 
 /** How often a drain looks whether the last transaction has ended, milliseconds. */
 const DRAIN_CHECK_MS = 20;
@@ -357,6 +361,21 @@ export class Dispatcher {
     const mail = (lane: LaneView): number => lane.ready + lane.asleep + lane.waiting + lane.inFlight;
     lanes.sort((a, b) => mail(b) - mail(a) || b.connections - a.connections);
     return { entries: this.#context.queue.size, lanes: lanes.slice(0, limit) };
+  }
+
+  /** Lanes with most mail and most connections first, with the connections that they may have. */
+  activity(): readonly LaneActivity[] {
+    const { queue } = this.#context;
+    return [...queue.lanes()]
+      .map((id) => {
+        const { ready, asleep, waiting, taken } = queue.laneCounts(id);
+        const lane = this.#lanes.find(id);
+        const open = lane instanceof LaneDriver ? lane.sessions.size : 0;
+        return { id, lane, weight: ready + asleep + waiting + taken + open };
+      })
+      .sort((a, b) => b.weight - a.weight)
+      .slice(0, MAX_ACTIVE_LANES)
+      .map(({ id, lane }) => laneActivity(this.#context, id, lane));
   }
 
   /** What is queued, added up by lane, tenant or domain. Visits every entry: a million take about 50 ms. */

@@ -81,6 +81,11 @@ export class LaneDriver {
     return this.#sources.used(name);
   }
 
+  /** Mail that it carried last. */
+  get carriedLast(): CarriedUnit | undefined {
+    return this.#offered;
+  }
+
   /** Connections that it wants for what is ready; one while the site has not answered since it failed. */
   get demand(): { readonly wanted: number; readonly probing: boolean } {
     const ready = this.#host.context.queue.readyCount(this.lane);

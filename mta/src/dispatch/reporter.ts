@@ -145,12 +145,8 @@ function byAction(envelope: Envelope, owed: readonly OwedReport[]): Map<OwedRepo
 }
 
 function count(metrics: Metrics, { kind, place, recipients, envelope, nowMs }: OutcomeReport): void {
-  const counters = metrics.egress(place.pool, place.source, place.group);
-  counters[kind] += recipients.length;
-  if (kind !== 'delivered') return;
-  counters.transactions++;
-  counters.deliveredBytes += envelope.sizeBytes;
-  metrics.deliveryAge(nowMs - envelope.acceptedAtMs);
+  metrics.outcome(place, kind, recipients.length, envelope.sizeBytes);
+  if (kind === 'delivered') metrics.deliveryAge(nowMs - envelope.acceptedAtMs);
 }
 
 function outcomeEvent({

@@ -1,3 +1,5 @@
+import { RecentOutcomes } from './recent-outcomes.ts';
+
 /**
  * Most (pool, source, group) triples that get series of their own; what comes after is counted under `other`.
  * 200 sources × 20 groups, and a half more; eight series each.
@@ -25,6 +27,7 @@ export interface EgressCounters {
   connections: number;
   connectionsOpened: number;
   connectionFailures: number;
+  readonly recent: RecentOutcomes;
 }
 
 /** The counters of every triple seen so far; bounded. */
@@ -81,5 +84,6 @@ function zero(pool: string, source: string, group: string): EgressCounters {
     connections: 0,
     connectionsOpened: 0,
     connectionFailures: 0,
+    recent: new RecentOutcomes(),
   };
 }

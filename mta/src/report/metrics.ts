@@ -6,6 +6,8 @@ import type { NodeState } from '../shape/mod.ts';
 import type { ClusterCounts, SpoolUsage } from '../spool/mod.ts';
 import { EgressCounterSet, type EgressCounters } from './egress-counters.ts';
 import { METRICS, type MetricDefinition } from './metric-table.ts';
+import { type OutcomeKind, RecentOutcomes } from './recent-outcomes.ts';
+import { type SiteActivity, SiteActivitySet } from './site-activity.ts';
 
 /** From a quick delivery to the usual `expireAfter`. */
 const AGE_BUCKETS_SECONDS = [
@@ -51,6 +53,23 @@ export interface MetricSources {
 /** What followed from a missing DKIM key. */
 export type DkimConsequence = 'Refuse' | 'Hold' | 'SendUnsigned';
 
+/** Where an outcome was. */
+export interface OutcomePlace {
+  readonly pool: string;
+  readonly source: string;
+  readonly group: string;
+  readonly site: string;
+}
+
+/** What happens now, for a live view. */
+export interface LiveCounts {
+  /** Messages accepted per second. */
+  readonly acceptedPerSecond: number;
+  readonly clientConnections: number;
+  readonly egress: Iterable<EgressCounters>;
+  readonly sites: Iterable<SiteActivity>;
+}
+
 /** Everything that is counted. All calls are plain additions; labels are built when Prometheus asks. */
 export interface Metrics {
   accepted(recipients: number, sizeBytes: number): void;
@@ -58,6 +77,8 @@ export interface Metrics {
   rejected(code: number): void;
   clientConnected(): void;
   clientDisconnected(): void;
+  /** Recipients of one message came to an end, or will be tried again. */
+  outcome(place: OutcomePlace, kind: OutcomeKind, recipients: number, sizeBytes: number): void;
   /** The counters of one triple; keep the object, do not ask per message. */
   egress(pool: string, source: string, group: string): EgressCounters;
   limitWaited(limitName: string): void;
@@ -75,6 +96,8 @@ export interface Metrics {
   dkimKeyMissing(consequence: DkimConsequence): void;
   /** Adds what is asked at every scrape; a later call replaces the members it names. */
   watch(sources: MetricSources): void;
+  /** As of now. */
+  live(): LiveCounts;
   /** Text exposition format 0.0.4. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -93,6 +116,8 @@ type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const egress = new EgressCounterSet();
+  const sites = new SiteActivitySet();
+  const accepted = new RecentOutcomes();
   const rejected = new Map<number, number>();
   const limitWaits = new Map<string, number>();
   const reactionHits = new Map<string, ReactionHits>();
@@ -206,7 +231,24 @@ export function createMetrics(): Metrics {
       total.messages++;
       total.recipients += recipients;
       total.bytes += sizeBytes;
+      accepted.record('delivered', recipients, performance.now());
     },
+    outcome({ pool, source, group, site }, kind, recipients, sizeBytes) {
+      const nowMs = performance.now();
+      const counters = egress.of(pool, source, group);
+      counters[kind] += recipients;
+      counters.recent.record(kind, recipients, nowMs);
+      if (site !== '') sites.record(site, group, kind, recipients, nowMs);
+      if (kind !== 'delivered') return;
+      counters.transactions++;
+      counters.deliveredBytes += sizeBytes;
+    },
+    live: () => ({
+      acceptedPerSecond: accepted.rates(performance.now()).messages,
+      clientConnections: total.clients,
+      egress,
+      sites,
+    }),
     rejected(code) {
       rejected.set(code, (rejected.get(code) ?? 0) + 1);
     },
