@@ -42,7 +42,7 @@ function answer(number: number): AnsweredActivity {
       group: 'google',
       queued: 12_000,
       out: 130,
-      connections: 5,
+      connections: 3,
       bound: 10,
     },
     { site: 'mta5.am0.yahoodns.net', group: 'yahoo', queued: 800, out: 22.5, connections: 1, bound: 4 },
