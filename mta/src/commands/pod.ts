@@ -39,7 +39,7 @@ import { type FollowedListener, followListenerFiles } from './listener-files.ts'
 import { ListenerUsers } from './listener-users.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { ownActivity } from './own-activity.ts';
-import { configFacts, joinQuestions, joinQuestions, podStateOf, podStateOf } from './pod-cluster.ts';
+import { configFacts, joinQuestions, podStateOf } from './pod-cluster.ts';
 import { directivesCheck, openPodDirectives } from './pod-directives.ts';
 import { openEvents } from './pod-events.ts';
 import { openPodSpool } from './pod-spool.ts';
