@@ -150,6 +150,7 @@ export async function startPod(
     ...(signing === undefined ? {} : { signing }),
     report: reporter,
     directives,
+    ...(limits !== undefined && { hits: limits.allocation }),
     clock: monotonicWallClock,
     random: Math.random,
     tenantLabels: (tenant) => tenants.labels(tenant),
@@ -231,6 +232,7 @@ export async function startPod(
       }),
       config: () => resources.state,
       limits: () => limits?.state(),
+      directivesHeard: () => (limits === undefined ? undefined : directives.trouble === undefined),
       eventsDropped: () => events.dropped,
       directives: () =>
         directives.set.directives.map(({ effect, origin }) => ({ effect: effect.type, origin })),

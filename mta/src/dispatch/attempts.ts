@@ -187,7 +187,7 @@ export async function attemptEntry(
   const judged =
     failed === undefined
       ? { result }
-      : context.reactions.ofTransaction(
+      : await context.reactions.ofTransaction(
           result,
           unit.facts(source, target.host.name),
           unit.destination.policy,

@@ -4,7 +4,7 @@ import { createQueue, type NewEntry } from '../queue/mod.ts';
 import { type Directive, type DirectiveStore, type Selector, selects } from '../react/mod.ts';
 import { isReport, type QueueGauges } from '../report/mod.ts';
 import type { Router } from '../route/mod.ts';
-import type { LimitKey, Shaper } from '../shape/mod.ts';
+import { type HitCounting, type LimitKey, OwnHits, type Shaper } from '../shape/mod.ts';
 import {
   type AppendRefusal,
   type Envelope,
@@ -64,6 +64,8 @@ export interface DispatcherOptions {
   readonly report: DispatchReport;
   /** What holds for a while besides the configuration; the dispatcher follows its changes. */
   readonly directives: DirectiveStore;
+  /** Counts hits of reactions with those of other pods; absent = of this process alone. */
+  readonly hits?: HitCounting;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -192,7 +194,7 @@ export class Dispatcher {
         signing: options.signing,
         onFault: (error) => options.report.fault(error),
       }),
-      reactions: new ReactionDesk(options.directives, options.clock, options.report),
+      reactions: new ReactionDesk({ hits: new OwnHits(), ...options }),
       retryFor: (pool, domain) =>
         this.#generation.pools.has(pool)
           ? effectivePolicy(this.#generation.config, pool, domain, []).retry

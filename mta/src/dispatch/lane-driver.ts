@@ -446,7 +446,7 @@ export class LaneDriver {
     // What DNS says of a domain's hosts holds for that domain's mail alone; when it is final, for all of it.
     const domain = 'kind' in failure ? destination.domain : undefined;
     const hopeless = 'kind' in failure && failure.kind === 'permanent';
-    const blame = { source: laneSource, failure, domain, consequence };
+    const blame = { source: laneSource, failure, domain, consequence: await consequence };
     while (!this.#stopped && (await this.#host.failHead(this.lane, blame)) && hopeless);
   }
 

@@ -34,13 +34,16 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
       metrics.transactionDuration(durationMs);
     },
     reacted(report) {
-      for (const name of report.hits)
-        metrics.reactionHit(name, report.facts.group, report.wentOff.includes(name));
+      metrics.reactionHit({
+        reaction: report.reaction,
+        group: report.facts.group,
+        code: report.reply.code,
+        wentOff: report.wentOff,
+      });
       for (const { id, reason } of report.directives) {
         logger.warn({ directive: id, reason }, 'a reaction put a directive in force');
       }
-      if (!events.wants) return;
-      for (const name of report.wentOff) events.emit(reactionEvent(report, name));
+      if (events.wants && report.wentOff) events.emit(reactionEvent(report));
     },
     limitWaited(limitName) {
       metrics.limitWaited(limitName);
@@ -112,8 +115,8 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
   };
 }
 
-function reactionEvent(report: ReactionReport, reaction: string): MailEvent {
-  const { facts, reply, phase, envelope, directives, nowMs } = report;
+function reactionEvent(report: ReactionReport): MailEvent {
+  const { reaction, facts, reply, phase, envelope, directives, nowMs } = report;
   return {
     ...(envelope === undefined
       ? { type: 'reacted' as const, time: new Date(nowMs).toISOString(), id: '', sender: '' }

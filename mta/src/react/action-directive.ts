@@ -51,7 +51,11 @@ export function actionDirective(action: ActionConfig, occasion: Occasion): Direc
   switch (action.type) {
     case 'Suspend': {
       const { per, forMs } = action.suspend;
-      return directive(occasion, { type: 'Suspend' }, selectorOf(per, facts), nowMs + forMs);
+      const selector = selectorOf(per, facts);
+      // Another reaction may have suspended it for longer.
+      const known = occasion.current.get(directiveId('Reaction', { type: 'Suspend' }, selector));
+      const untilMs = Math.max(nowMs + forMs, known?.expiresAtMs ?? 0);
+      return directive(occasion, { type: 'Suspend' }, selector, untilMs);
     }
     case 'SetLimit': {
       const { limitName, bounds, forMs } = action.setLimit;
@@ -86,9 +90,7 @@ function scaleDirective(
   if (limit === undefined || least === undefined) return undefined;
   const effect = { type: 'Scale', limitName, bound: SCALED[bound], recoverPercent, recoverEveryMs } as const;
   const selector = selectorOf(limit.per, facts);
-  const known = current.directives.find(
-    ({ id }) => id === directiveId('Reaction', { ...effect, percent: 100 }, selector),
-  );
+  const known = current.get(directiveId('Reaction', { ...effect, percent: 100 }, selector));
   const share =
     known?.effect.type === 'Scale'
       ? shareAt({ ...known.effect, createdAtMs: known.createdAtMs }, nowMs)
@@ -129,6 +131,7 @@ function directive(
     effect,
     selector,
     origin: 'Reaction',
+    reaction: reaction.name,
     reason: `reaction ${reaction.name}: ${said}`.slice(0, MAX_REASON_LENGTH),
     createdAtMs: nowMs,
     expiresAtMs,

@@ -22,6 +22,7 @@ export class DirectiveSet {
   /** In the order of their ids. */
   readonly directives: readonly Directive[];
   readonly atMs: number;
+  readonly #byId = new Map<string, Directive>();
   readonly #byType = new Map<DirectiveType, Choice[]>();
   readonly #byLimit = new Map<string, Directive[]>();
 
@@ -31,6 +32,10 @@ export class DirectiveSet {
       .filter(({ expiresAtMs }) => expiresAtMs === 0 || expiresAtMs > nowMs)
       .toSorted((a, b) => (a.id < b.id ? -1 : 1));
     for (const directive of this.directives) this.#index(directive);
+  }
+
+  get(id: string): Directive | undefined {
+    return this.#byId.get(id);
   }
 
   /** Wall time at which the set is another one by time alone; `undefined` = never. */
@@ -86,6 +91,7 @@ export class DirectiveSet {
 
   #index(directive: Directive): void {
     const { effect, selector } = directive;
+    this.#byId.set(directive.id, directive);
     if (effect.type === 'SetLimit' || effect.type === 'Scale') {
       const named = this.#byLimit.get(effect.limitName) ?? [];
       named.push(directive);

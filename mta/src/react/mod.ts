@@ -13,7 +13,6 @@ export { DirectiveSet } from './directive-set.ts';
 export type { DirectiveStore } from './directive-store.ts';
 export { ExpressionStore } from './expression.ts';
 export { type FileDirectiveStoreOptions, openFileDirectiveStore } from './file-directive-store.ts';
-export { HitCounter, type HitCounterOptions, MAX_COUNTED_KEYS } from './hit-counter.ts';
 export { openSharedDirectives, type SharedDirectivesOptions } from './open-shared-directives.ts';
 export {
   type CompiledReactions,
@@ -22,7 +21,7 @@ export {
   ReactionMatcher,
   type ReactionProblem,
 } from './reaction-matcher.ts';
-export { type Judgement, Reactor } from './reactor.ts';
+export { type JudgedHit, type Judgement, Reactor, type ReplyOccasion } from './reactor.ts';
 export {
   type Selector,
   type SelectorFacts,

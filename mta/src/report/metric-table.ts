@@ -203,8 +203,8 @@ export const METRICS = {
   reactionHits: {
     name: 'sluice_reaction_hits_total',
     type: 'counter',
-    help: 'Replies of receivers that hit a reaction of a policy, by whether it went off (its trigger was complete).',
-    labels: ['reaction', 'group', 'went_off'],
+    help: 'Replies of receivers that hit a reaction of a policy, by the code of the reply and whether it went off (its trigger was complete, counted over all pods).',
+    labels: ['reaction', 'group', 'code', 'went_off'],
   },
   limitShards: {
     name: 'sluice_limit_shards',
@@ -216,6 +216,12 @@ export const METRICS = {
     name: 'sluice_limits_held',
     type: 'gauge',
     help: '1 = NATS does not acknowledge this pod, so that nothing new is sent.',
+    labels: [],
+  },
+  directivesHeard: {
+    name: 'sluice_directives_heard',
+    type: 'gauge',
+    help: '1 = this pod hears what others suspend, hold, bounce and override; 0 = it obeys what it knew when NATS was last there.',
     labels: [],
   },
   directives: {

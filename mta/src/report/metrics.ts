@@ -47,6 +47,8 @@ export interface MetricSources {
   readonly eventsDropped?: () => number;
   /** `undefined` = limits are this pod's own. */
   readonly limits?: () => NodeState | undefined;
+  /** `undefined` = they are this pod's own. */
+  readonly directivesHeard?: () => boolean | undefined;
   readonly directives?: () => readonly { readonly effect: string; readonly origin: string }[];
 }
 
@@ -89,7 +91,7 @@ export interface Metrics {
   /** Recipient groups that are held as poison. */
   poisoned(groups: number): void;
   /** A reply hit a reaction. */
-  reactionHit(reaction: string, group: string, wentOff: boolean): void;
+  reactionHit(hit: ReactionHit): void;
   spoolAppended(durationMs: number): void;
   spoolRefused(reason: 'full' | 'unavailable'): void;
   dkimSigned(signatures: number): void;
@@ -103,6 +105,15 @@ export interface Metrics {
   readonly contentType: string;
   /** Stops the measurement of the event loop. */
   close(): void;
+}
+
+/** A reply hit a reaction. */
+export interface ReactionHit {
+  readonly reaction: string;
+  readonly group: string;
+  /** Of the reply. */
+  readonly code: number;
+  readonly wentOff: boolean;
 }
 
 interface ReactionHits {
@@ -193,6 +204,10 @@ export function createMetrics(): Metrics {
   );
   sampled(METRICS.limitShards, () => limitShardSamples(sources.limits?.()));
   sampled(METRICS.limitsHeld, () => heldSamples(sources.limits?.()));
+  sampled(METRICS.directivesHeard, () => {
+    const heard = sources.directivesHeard?.();
+    return heard === undefined ? [] : [[Number(heard)]];
+  });
   sampled(METRICS.directives, () => directiveSamples(sources.directives?.() ?? []));
   sampled(METRICS.reports, () =>
     (['failed', 'delayed', 'relayed'] as const).map((action) => [reports[action], { action }]),
@@ -275,12 +290,14 @@ export function createMetrics(): Metrics {
     poisoned(groups) {
       total.poisoned += groups;
     },
-    reactionHit(reaction, group, wentOff) {
-      const key = `${reaction}\n${group}\n${wentOff}`;
+    reactionHit({ reaction, group, code, wentOff }) {
+      const key = `${reaction}\n${group}\n${code}\n${wentOff}`;
       const known = reactionHits.get(key);
       if (known !== undefined) known.hits++;
-      else if (reactionHits.size < MAX_LIMIT_NAMES)
-        reactionHits.set(key, { hits: 1, labels: { reaction, group, went_off: String(wentOff) } });
+      else if (reactionHits.size < MAX_LIMIT_NAMES) {
+        const labels = { reaction, group, code: String(code), went_off: String(wentOff) };
+        reactionHits.set(key, { hits: 1, labels });
+      }
     },
     spoolAppended: (durationMs) => spoolAppend.observe(durationMs / 1e3),
     spoolRefused(reason) {

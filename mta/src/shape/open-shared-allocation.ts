@@ -1,5 +1,6 @@
 import { type ConnectionHooks, type NatsOptions, openNats, whileNatsSettles } from '../spool/mod.ts';
 import type { Allocation } from './allocation-port.ts';
+import type { HitCounting } from './hit-counting.ts';
 import type { NodeState } from './shards/shard-node.ts';
 
 /** A cluster of servers that has just started needs a while to choose its leaders. */
@@ -22,7 +23,7 @@ export interface SharedAllocationOptions {
 }
 
 export interface SharedAllocation {
-  readonly allocation: Allocation;
+  readonly allocation: Allocation & HitCounting;
   state(): NodeState;
   /** After everything that is open was closed. */
   close(): Promise<void>;

@@ -36,6 +36,14 @@ const OPERATIONS: readonly ShardOperation[] = [
   { type: 'releaseSlots', grant: 9 },
   { type: 'demandRate', key: 1, rate: 'messageRate', cost: 1, units: 8, priority: 0, waitedMs: 0 },
   { type: 'giveBack', key: 1, rate: 'connectionRate', ratePerMs: 0.01, capacity: 1, level: -2 },
+  {
+    type: 'hit',
+    hit: 12,
+    key: 'tss04 source=192.0.2.1,site=mx.a',
+    count: 5,
+    withinMs: 3_600_000,
+    agoMs: 12.5,
+  },
 ];
 
 const EFFECTS: readonly ShardEffect[] = [
@@ -58,6 +66,7 @@ const EFFECTS: readonly ShardEffect[] = [
   { type: 'turn', key: 1, rate: 'messageRate', inMs: 36_000 },
   { type: 'slotWanted', key: 1, waiting: 3 },
   { type: 'slotServed', key: 1 },
+  { type: 'counted', upTo: 12, wentOff: [7, 12] },
 ];
 
 describe('messages between pods', () => {

@@ -92,6 +92,10 @@ function operationTuple(operation: ShardOperation): readonly Plain[] {
       const { key, rate, ratePerMs, capacity, level } = operation;
       return ['g', key, RATE_NAMES.indexOf(rate), ratePerMs, capacity, level];
     }
+    case 'hit': {
+      const { hit, key, count, withinMs, agoMs } = operation;
+      return ['h', hit, key, count, withinMs, agoMs];
+    }
   }
 }
 
@@ -140,6 +144,10 @@ function operationOf(read: Reader): ShardOperation {
       const [key, rate, ratePerMs] = [read.number(), read.rate(), read.number()];
       return { type: 'giveBack', key, rate, ratePerMs, capacity: read.number(), level: read.number() };
     }
+    case 'h': {
+      const [hit, key, count] = [read.number(), text(read.next()), read.number()];
+      return { type: 'hit', hit, key, count, withinMs: read.number(), agoMs: read.number() };
+    }
     default:
       throw new TypeError(`unknown operation ${String(form)}`);
   }
@@ -169,6 +177,8 @@ function effectTuple(effect: ShardEffect): readonly Plain[] {
       return ['w', effect.key, effect.waiting];
     case 'slotServed':
       return ['n', effect.key];
+    case 'counted':
+      return ['h', effect.upTo, effect.wentOff];
   }
 }
 
@@ -199,6 +209,8 @@ function effectOf(read: Reader): ShardEffect {
       return { type: 'slotWanted', key: read.number(), waiting: read.number() };
     case 'n':
       return { type: 'slotServed', key: read.number() };
+    case 'h':
+      return { type: 'counted', upTo: read.number(), wentOff: read.numbers() };
     default:
       throw new TypeError(`unknown effect ${String(form)}`);
   }

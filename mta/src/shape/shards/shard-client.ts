@@ -2,9 +2,11 @@ import type { RoutedKey, SlotPort } from '../allocation-port.ts';
 import type { Urgency } from '../allocator.ts';
 import { burstOf, ratePerMs } from '../burst.ts';
 import type { AllocatorEffect, LeasePart } from '../effect.ts';
+import type { Hit } from '../hit-counting.ts';
 import { RATE_NAMES, type RateName } from '../limit-key.ts';
 import type { HeldPart } from '../rate-share.ts';
 import { Conversation } from './conversation.ts';
+import { PendingHits } from './pending-hits.ts';
 import type { FromLeader, ShardEffect, ShardOperation, ToLeader } from './shard-message.ts';
 
 /** A pod tells a leader what it wants no more often than this. */
@@ -87,6 +89,7 @@ export class ShardClient implements SlotPort {
   readonly #demands = new Map<number, OpenDemand>();
   /** Slots that nobody of this pod uses while the leader is unreachable. */
   readonly #spare = new Map<string, SpareSlots[]>();
+  readonly #hits = new PendingHits();
   #conversation = new Conversation<ShardOperation, ShardEffect>(TICK_MS);
   #term = 0;
   #lastKeyNumber = 0;
@@ -217,6 +220,19 @@ export class ShardClient implements SlotPort {
     });
   }
 
+  /** Tells the leader of a hit of a trigger; resolves with whether it makes it go off. */
+  hit(hit: Hit, nowMs: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const operation = this.#hits.add(hit, nowMs, resolve);
+    if (this.#term !== 0) this.#say(operation);
+    return promise;
+  }
+
+  /** To be called now and then: hits are counted here when no leader does. */
+  countAlone(nowMs: number): void {
+    this.#hits.countAlone(nowMs);
+  }
+
   /** A leader with a higher term is known: tells it what is held, then what is wanted. A lower term is never heard again. */
   follow(term: number, nowMs: number): void {
     if (term <= this.#term) return;
@@ -235,6 +251,7 @@ export class ShardClient implements SlotPort {
       }
     }
     this.#say({ type: 'registered' });
+    for (const operation of this.#hits.retell(nowMs)) this.#say(operation);
     for (const [id, demand] of this.#demands) this.#tellDemand(id, demand, nowMs);
     for (const state of this.#keys.values()) {
       for (const name of RATE_NAMES) {
@@ -249,6 +266,7 @@ export class ShardClient implements SlotPort {
   /** The session is over: nothing is held any more, and nobody is followed until `follow`. */
   fence(nowMs: number): void {
     this.#begin(0, nowMs);
+    this.#hits.drop();
     this.#grants.clear();
     this.#demands.clear();
     this.#spare.clear();
@@ -312,6 +330,10 @@ export class ShardClient implements SlotPort {
     if (effect.type === 'granting') {
       this.#granting = true;
       this.#changedAtMs = nowMs;
+      return;
+    }
+    if (effect.type === 'counted') {
+      this.#hits.counted(effect.upTo, effect.wentOff);
       return;
     }
     if (effect.type === 'slots') {

@@ -1,9 +1,12 @@
 import { Allocator, type AllocatorKey } from '../allocator.ts';
 import { isSlow, ratePerMs } from '../burst.ts';
 import type { AllocatorEffect, ClientId } from '../effect.ts';
+import { HitCounter } from '../hit-counter.ts';
+import { SETTLE_MS } from '../hit-counting.ts';
 import type { KeyView } from '../key-view.ts';
 import { boundsInForce, type RateName } from '../limit-key.ts';
 import { Conversation } from './conversation.ts';
+import type { HitOperation } from './pending-hits.ts';
 import type { FromLeader, ShardEffect, ShardOperation, ToLeader } from './shard-message.ts';
 
 /** Grants of a term have numbers of their own: a release of an older term's grant can never hit another one. */
@@ -11,6 +14,9 @@ const GRANTS_PER_TERM = 2 ** 32;
 
 /** A leader answers at once. */
 const LEADER_TICK_MS = 0;
+
+/** Triggers that one shard counts hits of at a time. */
+const MAX_COUNTED_KEYS_OF_SHARD = 2_000;
 
 /** What is left of a slow rate, as it is written down. */
 export interface StoredLevel {
@@ -32,6 +38,8 @@ interface Client {
   readonly keys: Map<number, AllocatorKey>;
   readonly numbers: Map<string, number>;
   readonly held: ShardOperation[];
+  /** Hits that were counted and are not answered yet. */
+  counted: { upTo: number; readonly wentOff: number[] } | undefined;
   registered: boolean;
 }
 
@@ -64,6 +72,7 @@ export class ShardLeader {
   #granting = false;
   #records: LevelRecord[] = [];
   readonly #talking = new Set<Client>();
+  readonly #hits = new HitCounter({ maxKeys: MAX_COUNTED_KEYS_OF_SHARD, settleMs: SETTLE_MS });
 
   /** `first`: nobody ever led this shard. */
   readonly #first: boolean;
@@ -110,6 +119,8 @@ export class ShardLeader {
     const client = this.#client(session);
     this.#talking.add(client);
     for (const operation of client.conversation.receive(batch)) this.#take(client, operation, nowMs);
+    if (client.counted !== undefined) client.conversation.say({ type: 'counted', ...client.counted });
+    client.counted = undefined;
     this.#pass();
   }
 
@@ -217,6 +228,10 @@ export class ShardLeader {
       case 'debt':
         if (!client.registered) client.held.push(operation);
         return;
+      case 'hit':
+        // Whoever holds what: hits are counted from the first moment of a term.
+        this.#count(client, operation, nowMs);
+        return;
       case 'registered':
         client.registered = true;
         if (this.#granting) {
@@ -231,6 +246,12 @@ export class ShardLeader {
         if (this.#granting) this.#do(client, operation, nowMs);
         else this.#waiting.push({ client, operation });
     }
+  }
+
+  #count(client: Client, { hit, key, agoMs, ...trigger }: HitOperation, nowMs: number): void {
+    client.counted ??= { upTo: 0, wentOff: [] };
+    client.counted.upTo = hit;
+    if (this.#hits.hit(key, trigger, nowMs - agoMs)) client.counted.wentOff.push(hit);
   }
 
   #beginIfComplete(nowMs: number): void {
@@ -406,6 +427,7 @@ export class ShardLeader {
       keys: new Map(),
       numbers: new Map(),
       held: [],
+      counted: undefined,
       registered: false,
     };
     this.#clients.set(session, client);

@@ -55,6 +55,15 @@ export type ShardOperation =
       readonly ratePerMs: number;
       readonly capacity: number;
       readonly level: number;
+    }
+  /** Of a reaction's trigger, to be counted with those of all pods. `key` is its own text here: hits are no limits. */
+  | {
+      readonly type: 'hit';
+      readonly hit: number;
+      readonly key: string;
+      readonly count: number;
+      readonly withinMs: number;
+      readonly agoMs: number;
     };
 
 /**
@@ -87,7 +96,9 @@ export type ShardEffect =
   | { readonly type: 'ask'; readonly key: number; readonly rate: RateName }
   | { readonly type: 'turn'; readonly key: number; readonly rate: RateName; readonly inMs: number }
   | { readonly type: 'slotWanted'; readonly key: number; readonly waiting: number }
-  | { readonly type: 'slotServed'; readonly key: number };
+  | { readonly type: 'slotServed'; readonly key: number }
+  /** All hits up to this number are counted; these made their triggers go off. */
+  | { readonly type: 'counted'; readonly upTo: number; readonly wentOff: readonly number[] };
 
 /**
  * One message between a pod and the leader of a shard. Each direction has one batch under way at a time: it is sent again until it is

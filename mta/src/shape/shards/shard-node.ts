@@ -203,6 +203,7 @@ export class ShardNode {
     if (nowMs >= this.#lookAtMs) {
       this.#lookAtMs = nowMs + LOOK_EVERY_MS;
       if (valid && this.#ready) this.#look(nowMs);
+      for (const client of this.clients) client.countAlone(nowMs);
     }
     // What a leader here and a client here tell each other goes to and fro until both are quiet.
     for (let round = 0; round < MAX_ROUNDS; round++) {

@@ -7,7 +7,9 @@ import {
 } from '../allocation-port.ts';
 import { Allocator } from '../allocator.ts';
 import type { AllocatorEffect, ClientId } from '../effect.ts';
+import type { Hit, HitCounting } from '../hit-counting.ts';
 import type { PodSessions } from './pod-sessions.ts';
+import type { ShardClient } from './shard-client.ts';
 import { type ShardNetwork, ShardNode } from './shard-node.ts';
 import { shardOf } from './shard-number.ts';
 import { SlotDesk } from './slot-desk.ts';
@@ -16,7 +18,7 @@ import { SlotDesk } from './slot-desk.ts';
  * The limits of a pod as part of a cluster: rates at the shard of their key, slots by the desk, limits with `scope: Pod` at an allocator of its
  * own. Pure; `onWork` is called when the node has something to do, and `arrived` tells what came of it.
  */
-export class ShardedAllocation implements Allocation {
+export class ShardedAllocation implements Allocation, HitCounting {
   readonly node: ShardNode;
   readonly #sessions: PodSessions;
   readonly #onWork: () => void;
@@ -77,6 +79,14 @@ export class ShardedAllocation implements Allocation {
     };
   }
 
+  /** Counted by the leader of the hit's destination, together with those of all pods. */
+  hit(hit: Hit, nowMs: number): Promise<boolean> {
+    const { key: id, shard } = hit;
+    const answer = this.#clientOf(shardOf({ id, shard })).hit(hit, nowMs);
+    this.#onWork();
+    return answer;
+  }
+
   /** Lets the node do what is due; to be called when its time has come and after anything arrived. */
   advance(nowMs: number): void {
     this.node.advance(nowMs);
@@ -105,6 +115,10 @@ export class ShardedAllocation implements Allocation {
       shard = shardOf(key);
       this.#shards.set(key, shard);
     }
+    return this.#clientOf(shard);
+  }
+
+  #clientOf(shard: number): ShardClient {
     const client = this.node.clients[shard];
     if (client === undefined) throw new Error(`no shard ${shard}`);
     return client;

@@ -66,6 +66,21 @@ test('large counts go off within a 64th of the time and of the memory that all d
   for (let hit = 1; hit <= 30_000; hit++) assert.ok(!slow.hit('key', trigger, hit * 6.6), `hit ${hit}`);
 });
 
+test('hits that are reported late and out of order are counted by when they came', () => {
+  const counter = new HitCounter();
+  const trigger = { count: 3, withinMs: 1_000 };
+  assert.ok(!counter.hit('key', trigger, 900));
+  assert.ok(!counter.hit('key', trigger, 100));
+  assert.ok(!counter.hit('key', trigger, 1_500), 'the one at 100 is too old by now');
+  assert.ok(counter.hit('key', trigger, 1_000));
+});
+
+test('replies to what was on its way when a trigger went off do not make it go off again', () => {
+  const counter = new HitCounter({ settleMs: 1_000 });
+  const answers = [0, 10, 20, 30, 1_009, 1_010, 1_020].map((atMs) => counter.hit('key', TWICE_AN_HOUR, atMs));
+  assert.deepEqual(answers, [false, true, false, false, false, false, true]);
+});
+
 test('a flood of keys is bounded, and what was hit last is kept', () => {
   const counter = new HitCounter({ maxKeys: 3 });
   for (const key of ['a', 'b', 'c']) counter.hit(key, { count: 3, withinMs: HOUR_MS }, 0);
