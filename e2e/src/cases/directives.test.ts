@@ -102,7 +102,10 @@ test('a provider that says TSS04 is left alone by the source it speaks of, withi
   assert.match(first?.reply?.text ?? '', /TSS04/);
   assert.match(first?.directives?.[0] ?? '', /^reaction suspend source=127\.0\.9\.2[12],site=/);
   const metrics = await (await fetch(`${sluice.admin}/metrics`)).text();
-  assert.match(metrics, /sluice_reaction_hits_total\{reaction="tss04",group="",went_off="true"\} [1-9]/);
+  assert.match(
+    metrics,
+    /sluice_reaction_hits_total\{reaction="tss04",group="",code="421",went_off="true"\} [1-9]/,
+  );
   await until(
     'the suspension ends by itself',
     async () => JSON.parse(await sluiceCommand(sluice, 'directives', '--json')),

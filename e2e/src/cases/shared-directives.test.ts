@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { SluiceError } from '@sluice/crds';
 import { type Directive, type DirectiveStore, openSharedDirectives } from '@sluice/mta/react';
-import { POD_USER } from '../harness/jetstream-spec.ts';
+import { PROVIDERS } from '@sluice/mta/sink';
+import { jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
 import { type NatsServer, skipWithoutNats, startNats } from '../harness/nats-server.ts';
+import { GROUP_DOMAIN, sluiceCommand, startGroup } from '../harness/pod-group.ts';
+import { onePool } from '../harness/resources.ts';
+import { startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
 
 const skip = await skipWithoutNats('directives that all pods obey');
@@ -213,4 +217,65 @@ test('two pods that cut a limit at the same moment cut it once; a directive that
   );
   const large = suspension('ip-2', { selector: { source: 'ip-2', site: 'ü'.repeat(9_000) } });
   await assert.rejects(one.store.put([large]), /is the most/);
+});
+
+test('an order to one pod stops all of them within a second, counts the mail of all, and holds for a pod that starts later from its first message on', {
+  skip,
+  timeout: 90_000,
+}, async (context) => {
+  const group = await startGroup(
+    context,
+    { ...PROVIDERS.plain('mx.group.example'), finalDotMs: 20 },
+    {
+      retry: { delays: ['1s'] },
+      limits: [{ name: 'site', per: ['Site'], recipientRate: '60/s' }],
+    },
+  );
+  const pods = await Promise.all([group.start(), group.start(), group.start()]);
+  const accepted = await Promise.all(pods.map((pod, index) => group.send(pod, `p${index}`, 400)));
+  assert.deepEqual(accepted, [400, 400, 400]);
+  const delivered = (): number => group.host.ledger.totals.delivered;
+  const ofEach = (): readonly number[] =>
+    [0, 1, 2].map((pod) => group.host.ledger.runs.get(`p${pod}`)?.reduce((sum, each) => sum + each, 0) ?? 0);
+  await until('all pods send', ofEach, (counts) => counts.every((count) => count > 0), 30_000);
+  const [one] = pods;
+  assert.ok(one);
+  const rehearsal = await sluiceCommand(one, 'hold', '--domain', GROUP_DOMAIN, '--dry-run');
+  const [, touched = '', on] =
+    /would touch (\d+) queued recipient groups.* on (\d) pods/.exec(rehearsal) ?? [];
+  assert.equal(on, '3', rehearsal);
+  assert.ok(Number(touched) > 400, `${touched} are more than one pod has`);
+  assert.match(await sluiceCommand(one, 'directives'), /No directive/);
+
+  await sluiceCommand(one, 'hold', '--domain', GROUP_DOMAIN, '--reason', 'wrong link');
+  await new Promise((resolve) => setTimeout(resolve, OBEYED_WITHIN_MS));
+  const held = delivered();
+  assert.ok(held < 1_200, 'there is something left to hold');
+  const late = await group.start();
+  assert.equal(await group.send(late, 'late', 50), 50);
+  for (const pod of [...pods, late])
+    assert.match(await sluiceCommand(pod, 'directives'), /^hold +domain=group\.example .* wrong link$/m);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.equal(delivered(), held, 'nothing has left since');
+  assert.match(await sluiceCommand(late, 'release', '--all'), /1 ended/);
+  await until('all is delivered', delivered, (count) => count === 1_250, 40_000);
+  assert.equal(group.host.ledger.totals.duplicates, 0);
+});
+
+test('a pod that may not read the directives does not start: it would send what is held', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const { permissions } = POD_USER;
+  assert.ok(permissions);
+  const blind = permissions.publish.filter(
+    (subject) => !subject.includes('CONSUMER.CREATE.KV_sluice-directives'),
+  );
+  const nats = await startNats({ users: [{ ...POD_USER, permissions: { ...permissions, publish: blind } }] });
+  context.after(() => nats.close());
+  const starting = startSluice({
+    spec: { spool: jetStreamSpool([nats.url]) },
+    resources: { 'pool.yaml': onePool(['127.0.3.2']) },
+  });
+  await assert.rejects(starting, /KV_sluice-directives/);
 });

@@ -5,6 +5,7 @@ import { until } from './until.ts';
 
 const eventSchema = z.object({
   type: z.string(),
+  time: z.string().default(''),
   id: z.string(),
   recipients: z.array(z.string()),
   source: z.string().default(''),

@@ -27,7 +27,8 @@ export type DeliveryObserver = (recipient: string, source: string) => void;
  * end-to-end test: counted from the wire, not from what Sluice says of itself.
  */
 export class Ledger {
-  readonly #startMs: number;
+  /** When the record of rates begins, by its clock. */
+  readonly startMs: number;
   readonly #now: () => number;
   readonly #onDelivered: DeliveryObserver | undefined;
   readonly #sources = new Map<string, SourceRecord>();
@@ -44,7 +45,7 @@ export class Ledger {
   constructor(now: () => number = () => performance.now(), onDelivered?: DeliveryObserver) {
     this.#now = now;
     this.#onDelivered = onDelivered;
-    this.#startMs = now();
+    this.startMs = now();
   }
 
   source(address: string): SourceRecord {
@@ -72,7 +73,7 @@ export class Ledger {
 
   offered(source: SourceRecord): void {
     source.recipientsOffered++;
-    const bucket = Math.floor((this.#now() - this.#startMs) / RATE_BUCKET_MS);
+    const bucket = Math.floor((this.#now() - this.startMs) / RATE_BUCKET_MS);
     while (source.buckets.length <= bucket) source.buckets.push(0);
     source.buckets[bucket] = (source.buckets[bucket] ?? 0) + 1;
   }
