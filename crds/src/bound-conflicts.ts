@@ -79,11 +79,28 @@ function allPools(config: EgressConfig, index: ConfigIndex): Sharing {
 }
 
 function sharedAddresses(config: EgressConfig, index: ConfigIndex): readonly Sharing[] {
+  const shared = addressesOfSeveral(config);
+  if (shared.size === 0) return [];
   const holders = config.pools.flatMap(({ name, sources }) =>
-    sources.map((source) => ({ pools: [name], view: index.viewOf(name), source })),
+    sources
+      .filter(({ address }) => shared.has(address))
+      .map((source) => ({ pools: [name], view: index.viewOf(name), source })),
   );
   const byAddress = Map.groupBy(holders, (holder) => holder.source.address);
   return [...byAddress].map(([about, group]) => ({ about, holders: group }));
+}
+
+/** Nearly every address is of one source alone, and there are a hundred thousand. */
+function addressesOfSeveral({ pools }: EgressConfig): ReadonlySet<string> {
+  const once = new Set<string>();
+  const several = new Set<string>();
+  for (const { sources } of pools) {
+    for (const { address } of sources) {
+      if (once.has(address)) several.add(address);
+      else once.add(address);
+    }
+  }
+  return several;
 }
 
 /** Equal policies for sources that policies cannot tell apart bind alike. */

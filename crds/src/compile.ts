@@ -1,12 +1,13 @@
 import { boundConflicts } from './bound-conflicts.ts';
-import { contentHash } from './canonical-json.ts';
 import { claimConflicts } from './claim-conflicts.ts';
 import { byMergeOrder, compilePolicy } from './compile-policy.ts';
 import { compileMatches, compilePool } from './compile-pool.ts';
 import { type Condition, conditionOf, type Remark, type ResourceStatus } from './condition.ts';
 import { type ConfigIndex, indexOf } from './config-index.ts';
-import type { EgressConfig } from './egress-config.ts';
+import { configHash } from './config-text.ts';
+import type { EgressConfig, PolicyConfig, PoolConfig } from './egress-config.ts';
 import type { EgressPool } from './egress-pool.ts';
+import { formHash } from './form-hash.ts';
 import { type CompileInput, formsInForce, type ResourceForm } from './form-in-force.ts';
 import { byName } from './order.ts';
 import { partialSupport } from './partial-support.ts';
@@ -55,11 +56,21 @@ function compileConfig(forms: readonly Resource[]): EgressConfig {
   const policies = forms.filter((form): form is ShapingPolicy => form.kind === 'ShapingPolicy');
   const content = {
     formatVersion: 1,
-    pools: pools.map(compilePool).toSorted(byName),
+    pools: pools.map((pool) => once(POOLS, pool, compilePool)).toSorted(byName),
     matches: compileMatches(pools),
-    policies: policies.map(compilePolicy).toSorted(byMergeOrder),
+    policies: policies.map((policy) => once(POLICIES, policy, compilePolicy)).toSorted(byMergeOrder),
   } as const;
-  return { ...content, hash: contentHash(content) };
+  return { ...content, hash: configHash(content) };
+}
+
+/** Resources never change, and of many only one does between two compiles. */
+const POOLS = new WeakMap<EgressPool, PoolConfig>();
+const POLICIES = new WeakMap<ShapingPolicy, PolicyConfig>();
+
+function once<From extends object, To>(known: WeakMap<From, To>, from: From, make: (from: From) => To): To {
+  const made = known.get(from) ?? make(from);
+  known.set(from, made);
+  return made;
 }
 
 function statusesOf(forms: readonly ResourceForm[], config: EgressConfig): readonly ResourceStatus[] {
@@ -76,19 +87,6 @@ function statusesOf(forms: readonly ResourceForm[], config: EgressConfig): reado
     conditions: conditionsOf(form, config, index, conflicts[form.kind].get(form.name) ?? []),
   }));
 }
-
-/** What tells a form from another (SHA-256, hex); labels and annotations do not. As `formHash` of a status. */
-export function formHash(form: Resource): string {
-  const known = formHashes.get(form);
-  if (known !== undefined) return known;
-  const { kind, metadata, spec } = form;
-  const hash = contentHash({ kind, name: metadata.name, spec });
-  formHashes.set(form, hash);
-  return hash;
-}
-
-/** Resources never change, and of many only one does between two compiles. */
-const formHashes = new WeakMap<Resource, string>();
 
 const ACCEPTED: Remark = { reason: 'Accepted', sentence: 'It is in force as it stands.' };
 const RESOLVED: Remark = { reason: 'ResolvedRefs', sentence: 'All that it refers to is there.' };

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
-import { canonicalJson } from './canonical-json.ts';
+import { packedConfig } from './config-text.ts';
 import type { EgressConfig } from './egress-config.ts';
+import { FORM_GROUPS, packForms } from './packed-forms.ts';
 import { type Resource, resourceKey } from './resource.ts';
 import { validateResource } from './resource-parser.ts';
 
 /** Most bytes of one shard: half of what a ConfigMap takes, so that what people add to it has room. */
 export const SHARD_BUDGET_BYTES = 2 ** 19;
-/** Shards of a set at the most; 128 MiB, a hundred times the largest configuration that was tried. */
-const MAX_SHARDS = 256;
 /** Room for the header. */
 const HEADER_BYTES = 1_024;
 /** A pod does not unpack more: somebody else's ConfigMap must not fill its memory. */
@@ -20,7 +19,7 @@ export const SHARD_MEMBERS = {
   header: 'shard.json',
   /** A slice of the configuration: all slices of a set in their order are one gzip stream. */
   config: 'config.json.gz',
-  /** A gzip stream of its own: whole resources, so that each shard can be read alone. */
+  /** A gzip stream of its own, a list of whole resources after a `null`: each shard can be read alone. */
   forms: 'forms.json.gz',
 } as const;
 
@@ -65,18 +64,14 @@ export function packConfigSet(
   resources: readonly Resource[],
   budgetBytes = SHARD_BUDGET_BYTES,
 ): ConfigSet {
-  const packedConfig = pack(canonicalJson(config));
-  const forms = resources.map(formOf).toSorted(byKey);
-  const setHash = createHash('sha256')
-    .update(config.hash)
-    .update(forms.map(({ text }) => text).join('\n'))
-    .digest('hex');
+  const packed = packedConfig(config);
+  const forms = packForms(resources);
+  const setHash = createHash('sha256').update(config.hash).update(forms.hash).digest('hex');
   for (let count = 1; ; count *= 2) {
-    const parts = slices(packedConfig, count);
-    const packedForms = parts.map((_, index) => pack(`[${formsAt(forms, index, count).join(',')}]`));
+    const parts = slices(packed, count);
     const fits = parts.every(
-      (part, index) =>
-        part.length + (packedForms[index]?.length ?? 0) + HEADER_BYTES <= budgetBytes || count >= MAX_SHARDS,
+      ({ length }, index) =>
+        length + forms.sizeAt(index, count) + HEADER_BYTES <= budgetBytes || count >= FORM_GROUPS,
     );
     if (!fits) continue;
     return {
@@ -86,7 +81,7 @@ export function packConfigSet(
         parts.map((part, index) => ({
           header: { formatVersion: 1, generation, hash: config.hash, setHash, index, count },
           config: part,
-          forms: packedForms[index] ?? pack('[]'),
+          forms: forms.at(index, count),
         })),
     };
   }
@@ -101,6 +96,8 @@ export function formsOf(shards: readonly ConfigShard[]): ReadonlyMap<string, Res
   const forms = new Map<string, Resource>();
   for (const { forms: packed } of shards.toSorted((a, b) => a.header.generation - b.header.generation)) {
     for (const value of unpackForms(packed)) {
+      // How a list begins, see `packForms`.
+      if (value === null) continue;
       const read = validateResource(value);
       if ('resource' in read) {
         const { kind, metadata } = read.resource;
@@ -126,7 +123,7 @@ const shardHeader = z.strictObject({
   hash: z.string(),
   setHash: z.string(),
   index: z.int().min(0),
-  count: z.int().min(1).max(MAX_SHARDS),
+  count: z.int().min(1).max(FORM_GROUPS),
 });
 
 /** Reads a header; `undefined` = it is none of ours, or of another version of the format. */
@@ -139,44 +136,9 @@ export function parseShardHeader(text: string): ShardHeader | undefined {
   }
 }
 
-interface Form {
-  readonly key: string;
-  readonly text: string;
-}
-
-/** Labels and annotations decide nothing, and `kubectl apply` keeps a copy of everything in one. */
-function formOf(resource: Resource): Form {
-  const known = formTexts.get(resource);
-  if (known !== undefined) return known;
-  const { apiVersion, kind, metadata, spec } = resource;
-  const { name } = metadata;
-  const form = {
-    key: resourceKey({ kind, name }),
-    text: canonicalJson({ apiVersion, kind, metadata: { name }, spec }),
-  };
-  formTexts.set(resource, form);
-  return form;
-}
-
-/** Resources never change, and of many only one does between two sets. */
-const formTexts = new WeakMap<Resource, Form>();
-
-function formsAt(forms: readonly Form[], index: number, count: number): readonly string[] {
-  return forms.filter(({ key }) => placeOf(key) % count === index).map(({ text }) => text);
-}
-
-function placeOf(key: string): number {
-  return createHash('sha256').update(key).digest().readUInt32BE();
-}
-
 function slices(bytes: Uint8Array, count: number): readonly Uint8Array[] {
   const size = Math.ceil(bytes.length / count);
   return Array.from({ length: count }, (_, index) => bytes.subarray(index * size, (index + 1) * size));
-}
-
-function pack(text: string): Uint8Array {
-  // Half again as large as at level 6, in a sixth of the time.
-  return gzipSync(text, { level: 1 });
 }
 
 function unpackForms(packed: Uint8Array): readonly unknown[] {
@@ -188,8 +150,4 @@ function unpackForms(packed: Uint8Array): readonly unknown[] {
   } catch {
     return [];
   }
-}
-
-function byKey(a: Form, b: Form): number {
-  return a.key < b.key ? -1 : 1;
 }

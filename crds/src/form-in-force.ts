@@ -71,12 +71,17 @@ function decide(
   return [{ kind, name, place, form, refused }];
 }
 
+/** Resources of which it is known that nothing is wrong with them: they never change. */
+const SOUND = new WeakSet<Resource>();
+
 /** Sentences that say what is wrong with it; `undefined` = nothing. */
 function invalidity(input: CompileInput): string | undefined {
+  if ('resource' in input && SOUND.has(input.resource)) return undefined;
   const problems =
     'problems' in input
       ? input.problems
       : checkResource(input.resource).map((finding) => problemOf(finding, { file: '', ...input.place }));
+  if ('resource' in input && problems.length === 0) SOUND.add(input.resource);
   if (problems.length === 0) return 'resource' in input ? undefined : 'It cannot be read.';
   return problems.slice(0, 3).map(formatProblem).join(' ');
 }

@@ -1,6 +1,6 @@
 /** The language of the system: resources, compile, and the configuration that the MTA runs. */
 export { canonicalJson, contentHash } from './canonical-json.ts';
-export { type Compiled, type CompileOptions, compile, formHash } from './compile.ts';
+export { type Compiled, type CompileOptions, compile } from './compile.ts';
 export type { Condition, ConditionReason, ResourceStatus } from './condition.ts';
 export { conditionsPage } from './conditions-page.ts';
 export { newestSet, type WholeSet } from './config-set.ts';
@@ -48,6 +48,7 @@ export {
 } from './explain-policy.ts';
 export { type FieldRow, fieldRows, table } from './field-table.ts';
 export type { ForeignResource } from './foreign-resource.ts';
+export { formHash } from './form-hash.ts';
 export type { CompileInput } from './form-in-force.ts';
 export { canonicalAddress } from './ip-address.ts';
 export { LIMIT_FIELDS } from './limit.ts';

@@ -1,11 +1,13 @@
 /**
  * The operator at scale against a real API server: `node e2e/src/bench/operator-bench.ts [pools]`. One JSON object: pools of 50 sources and a quarter as many policies are there when it
- * starts; times until they are published and have their statuses, then of single changes, as a client sees them; memory of its process.
+ * starts; times until they are published and have their statuses, then of single changes, as a client sees them; CPU time of the operator (and of the API server) for the
+ * same, which a busy machine does not change; memory of its process.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type ControlPlane, skipWithoutControlPlane, startControlPlane } from '../harness/control-plane.ts';
 import { type OperatorProcess, startOperatorProcess } from '../harness/operator-process.ts';
+import { cpuSeconds } from '../harness/process-usage.ts';
 import { resource } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
 import { median } from './median.ts';
@@ -41,15 +43,19 @@ async function measure(cluster: ControlPlane): Promise<object> {
     const list = { apiVersion: 'v1', kind: 'List', items: resources.slice(at, at + BATCH) };
     await run(['-n', 'mail', 'create', '-f', '-'], JSON.stringify(list));
   }
+  const apiServerBefore = cpuSeconds(cluster.apiServerPid);
   const startMs = performance.now();
   const admin = cluster.kubeconfig('admin', ['system:masters']);
   const operator = await startOperatorProcess(admin, 'mail', ['--no-providers']);
   try {
     await operator.program.line((line) => line.includes('a configuration is published') || undefined);
     const publishedMs = performance.now() - startMs;
+    const publishedCpu = cpuSeconds(operator.program.pid);
     const statuses = () => metric(operator, 'sluice_operator_writes_total{object="Status"}');
     await until('all have a status', statuses, (count) => count >= resources.length, PATIENCE_MS);
     const statusesMs = performance.now() - startMs;
+    const statusesCpu = cpuSeconds(operator.program.pid);
+    const apiServerCpu = cpuSeconds(cluster.apiServerPid) - apiServerBefore;
     const changes: number[] = [];
     for (let index = 0; index < CHANGES; index++) {
       const changeMs = performance.now();
@@ -66,6 +72,10 @@ async function measure(cluster: ControlPlane): Promise<object> {
       publishedMs: Math.round(publishedMs),
       statusesMs: Math.round(statusesMs),
       changeMs: Math.round(median(changes)),
+      publishedCpu,
+      statusesCpu,
+      apiServerCpu: Math.round(apiServerCpu * 100) / 100,
+      changeCpu: Math.round(((cpuSeconds(operator.program.pid) - statusesCpu) / CHANGES) * 100) / 100,
       peakMb: Math.round(peakBytes(operator.program.pid) / 1e6),
     };
   } finally {

@@ -25,6 +25,10 @@ export interface ControlPlane {
   kubeconfig(user: string, groups?: readonly string[]): string;
   /** Runs kubectl as administrator. */
   kubectl(args: readonly string[], input?: string): Promise<KubectlResult>;
+  /** Of the API server that runs now; another one after each start. */
+  readonly apiServerPid: number;
+  /** Of etcd, for its JSON gateway. */
+  readonly etcdUrl: string;
   /** Ends and starts the API server again. */
   stopApiServer(signal: NodeJS.Signals): Promise<void>;
   startApiServer(): Promise<void>;
@@ -133,6 +137,10 @@ export async function startControlPlane(): Promise<ControlPlane> {
   return {
     url,
     caFile: certificates.caFile,
+    get apiServerPid() {
+      return running?.pid ?? 0;
+    },
+    etcdUrl: `http://127.0.0.1:${clientPort}`,
     kubeconfig,
     kubectl: (args, input) =>
       runKubectl(kubectlPath, ['--kubeconfig', admin, `--cache-dir=${file('cache')}`, ...args], input),
