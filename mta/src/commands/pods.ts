@@ -45,6 +45,7 @@ function podsText(pods: readonly PodState[], nowMs: number): string {
     'MESSAGES',
     'SEGMENTS',
     'RENEWED',
+    'LIMITS',
   ];
   return textTable([
     head,
@@ -59,6 +60,7 @@ function podsText(pods: readonly PodState[], nowMs: number): string {
       String(pod.messages),
       pod.segments === undefined ? '-' : String(pod.segments),
       pod.renewalAgeMs === undefined ? '-' : `${ageText(pod.renewalAgeMs)} ago`,
+      pod.limits?.mode ?? '-',
     ]),
   ]);
 }
