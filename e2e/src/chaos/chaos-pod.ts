@@ -24,6 +24,8 @@ export class ChaosPod {
   readonly dropped: DroppedSegment[] = [];
   /** Ends that nobody asked for, with its last words. */
   readonly fallen: string[] = [];
+  /** Its log, over all its lives. */
+  readonly log: string[] = [];
   #process: SluiceProcess | undefined;
   #linesRead = 0;
   #isDown = false;
@@ -114,6 +116,7 @@ export class ChaosPod {
   /** Lines of its log since the last time. */
   #read({ log }: SluiceProcess): void {
     for (const line of log.slice(this.#linesRead)) {
+      this.log.push(line);
       const said = line.startsWith('{') ? JSON.parse(line) : {};
       if (said.msg === 'a segment is not ours any more')
         this.dropped.push({ pod: this.name, segment: said.segment, atMs: Date.parse(said.time) });

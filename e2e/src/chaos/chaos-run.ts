@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { MAX_UNJOURNALLED_OUTCOMES } from '@sluice/mta/dispatch';
 import { Clients } from './clients.ts';
 import { describeFault } from './fault.ts';
@@ -24,7 +27,6 @@ export interface ChaosResult extends Verdict {
   readonly faults: number;
 }
 
-/** One pod is where mail is handed in when another one is away. */
 const SESSIONS_PER_POD = 5;
 /** Nothing is queued at so many questions in a row, a second apart: nothing is on its way from one pod to another. */
 const EMPTY_ANSWERS = 3;
@@ -78,8 +80,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await Promise.all([...handingIn, ...happening]);
     say('no more faults, no more mail: waiting for the queues to empty');
     const queued = await drained(scene, clients, options.drainMs, say);
-    const verdict = judge(await evidenceOf(scene, clients, queued));
+    const evidence = await evidenceOf(scene, clients, queued);
+    const verdict = judge(evidence);
     const complaints = [...verdict.complaints, ...complaintsOf(scene, queued)];
+    if (queued !== undefined && queued.size > 0)
+      complaints.push(...stuckMail(evidence), ...(await scene.queues()));
+    if (complaints.length > 0) complaints.push(`logs of the pods: ${keepLogs(seed, scene)}`);
     for (const { refusals } of clients)
       say(`refused: ${[...refusals].map(([reply, count]) => `${count} x ${reply}`).join(', ')}`);
     return { ...verdict, complaints, faults };
@@ -181,6 +187,42 @@ function complaintsOf(scene: Scene, queued: ReadonlyMap<string, number> | undefi
       `NO EVENT of the delivery to ${[...untold].slice(0, 20).join(', ')} (${untold.size} in all)`,
     );
   return complaints;
+}
+
+/** What the journal says of mail that is open. */
+function stuckMail({
+  offered,
+  deliveries,
+  refused,
+  held,
+  journal,
+  dropped,
+  podOfSession,
+}: Evidence): readonly string[] {
+  const arrived = new Set(deliveries.map(({ recipient }) => recipient));
+  const pod = (session: string): string => `${session} (${podOfSession.get(session) ?? 'unknown'})`;
+  return offered.flatMap(({ id, recipients }) => {
+    const open = recipients.filter((each) => !arrived.has(each) && !refused.has(each) && !held.has(id));
+    if (id === '' || open.length === 0) return [];
+    const domains = [...new Set(recipients.map((each) => each.slice(each.lastIndexOf('@') + 1)))];
+    const entries = domains.flatMap((_, group) => journal.group(id, group));
+    const told = entries.map(({ kind, sequence, session }) => `${kind} at ${sequence} by ${pod(session)}`);
+    const segment = entries[0]?.segment;
+    const owner =
+      segment === undefined
+        ? undefined
+        : journal.tenures(segment, dropped, (each) => podOfSession.get(each)).at(-1);
+    const has =
+      owner === undefined ? '' : ` of segment ${segment}, ${owner.ended} ${owner.from} ${pod(owner.session)}`;
+    return [`STUCK ${id}${has} to ${open.join(', ')}: ${told.join('; ') || 'nothing in the journal'}`];
+  });
+}
+
+/** Logs go to a directory that stays; returns it. */
+function keepLogs(seed: number, { pods }: Scene): string {
+  const directory = mkdtempSync(join(tmpdir(), `sluice-chaos-${seed}-`));
+  for (const { name, log } of pods) writeFileSync(join(directory, `${name}.log`), `${log.join('\n')}\n`);
+  return directory;
 }
 
 function localPart(recipient: string): string {

@@ -133,8 +133,7 @@ export class Scene {
         }),
       );
     }
-    // One after the other: the first one makes the streams.
-    for (const pod of pods) await pod.start();
+    await Promise.all(pods.map((pod) => pod.start()));
     const connection = await openNats({
       servers: nodes.map(({ url }) => url),
       credentials: { kind: 'password', ...JUDGE },
@@ -181,6 +180,17 @@ export class Scene {
     } catch {
       return undefined;
     }
+  }
+
+  /** What each pod says of its queue, as JSON for people. */
+  async queues(): Promise<readonly string[]> {
+    return Promise.all(
+      this.pods.map(async ({ name, admin }) => {
+        const response =
+          admin === undefined ? undefined : await fetch(`${admin}/queue`).catch(() => undefined);
+        return `${name}: ${response === undefined ? 'no answer' : await response.text()}`;
+      }),
+    );
   }
 
   /** Resolves when the books have everything that the streams have now. */

@@ -51,6 +51,8 @@ export function feedbackPermissions(prefix: string): {
       `$JS.API.STREAM.INFO.${stream}`,
       `$JS.API.CONSUMER.CREATE.${stream}.>`,
       `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+      // Asked when a request got no answer: a consumer that a cluster lost would be waited for without end.
+      `$JS.API.CONSUMER.INFO.${stream}.*`,
       `$JS.API.CONSUMER.DELETE.${stream}.*`,
     ],
     subscribe: [`${inboxPrefix(prefix)}.>`],

@@ -8,6 +8,8 @@ import type { SuspectTurn } from '../segment/suspect-turn.ts';
 import type { AppendRefusal, Outcome, Reference, StoredMessage } from '../spool.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
 import { readJournal } from './journal-entries.ts';
+import { Marking } from './marking.ts';
+import { markerHeaders } from './message-form.ts';
 import { carryOut, itemsOf } from './owner-commands.ts';
 import { PutAside } from './put-aside.ts';
 import { SegmentAppender } from './segment-appender.ts';
@@ -67,6 +69,7 @@ export class OwnedSegment {
   readonly context: SpoolContext;
   readonly owner: SegmentOwner;
   readonly pagers: Readonly<Record<Store, StorePager>>;
+  readonly marking: Marking;
   /** Messages whose body lies in parts, by store and their sequence. Nothing from the first part on may be purged. */
   readonly parts: Readonly<Record<Store, Map<number, BodyParts>>> = { spool: new Map(), defer: new Map() };
   readonly #appender: SegmentAppender;
@@ -103,6 +106,18 @@ export class OwnedSegment {
         this.noteSeen(store, seen),
       );
     this.pagers = { spool: pager('spool'), defer: pager('defer') };
+    this.marking = new Marking({
+      publish: (store, epoch) =>
+        new Promise((resolve) =>
+          publisher.publish(
+            layout.messageSubject(segment, store, epoch),
+            [],
+            markerHeaders(life.session),
+            resolve,
+          ),
+        ),
+      isAwaited: (epoch) => !this.#ended && this.owner.phase === 'replaying' && this.owner.epoch === epoch,
+    });
     this.#appender = new SegmentAppender({
       publisher,
       segment,

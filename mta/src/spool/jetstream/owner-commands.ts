@@ -5,7 +5,7 @@ import type { Place, Store } from '../segment/place.ts';
 import { copyMessage } from './deferred-copy.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
 import { readJournal, readOldest } from './journal-entries.ts';
-import { markerHeaders, storedForm } from './message-form.ts';
+import { storedForm } from './message-form.ts';
 import type { OwnedSegment } from './owned-segment.ts';
 import type { PublishResult } from './publisher.ts';
 import { type ApiError, WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT } from './refusal.ts';
@@ -39,7 +39,7 @@ export function carryOut(shell: OwnedSegment, command: OwnerCommand): void {
     case 'append':
       return tell(appended(shell, command.batch, command.expected));
     case 'publish-marker':
-      return tell(marked(shell, command.store, command.epoch));
+      return void shell.marking.mark(command.store, command.epoch);
     case 'read-store': {
       const { store, after } = command;
       return tell(shell.pagers[store].page(after).then((items) => ({ kind: 'read', store, after, items })));
@@ -93,17 +93,6 @@ function published(
   set: MsgHdrs,
 ): Promise<PublishResult> {
   return new Promise((resolve) => context.publisher.publish(subject, [payload], set, resolve));
-}
-
-/** Until it is stored: without its marker the replay of a store does not end. */
-async function marked(shell: OwnedSegment, store: Store, epoch: number): Promise<undefined> {
-  const { context, segment, owner } = shell;
-  const subject = context.layout.messageSubject(segment, store, epoch);
-  while (owner.phase === 'replaying' && owner.epoch === epoch) {
-    const result = await published(shell, subject, new Uint8Array(), markerHeaders(shell.session));
-    if (result.kind === 'stored') return;
-    await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS));
-  }
 }
 
 function publishedBatch(

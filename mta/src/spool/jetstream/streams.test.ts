@@ -57,7 +57,7 @@ test('a pod may publish to its own streams only, and delete or edit none', () =>
   for (const subject of publish) {
     assert.match(
       subject,
-      /^(mail\.|\$KV\.mail-|\$JS\.FC\.KV_mail-|\$JS\.API\.INFO$|\$JS\.API\.[A-Z.]+\.(KV_)?mail-)/,
+      /^(mail\.|\$KV\.mail-|\$JS\.FC\.KV_mail-|\$JS\.API\.INFO$|\$JS\.API\.(CONSUMER\.\*|[A-Z.]+)\.(KV_)?mail-)/,
     );
     // The bucket of sessions lies in memory: it is made again when all servers were down.
     if (subject === '$JS.API.STREAM.CREATE.KV_mail-sessions') continue;
