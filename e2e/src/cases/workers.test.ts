@@ -71,11 +71,19 @@ test('a worker that is killed is started again while the admin address answers f
   assert.deepEqual(await (await fetch(`${sluice.admin}/directives`)).json(), { directives: [] });
   assert.deepEqual(await (await fetch(`${sluice.admin}/queue`)).json(), { entries: 0, lanes: [] });
 
-  const answered = z.object({ answers: z.array(z.object({ pod: z.object({ session: z.string() }) })) });
+  const answered = z.object({
+    answers: z.array(z.object({ pod: z.object({ session: z.string() }) })),
+    silent: z.array(z.string()),
+  });
   for (const path of ['/activity?rows=5', '/mail?domain=a.example&sender=']) {
     const { answers } = answered.parse(await (await fetch(sluice.admin + path)).json());
     assert.equal(new Set(answers.map(({ pod }) => pod.session)).size, WORKERS, `${path}: each for itself`);
   }
+  process.kill(pids[1]?.pid ?? 0, 'SIGSTOP');
+  const rest = answered.parse(await (await fetch(`${sluice.admin}/activity?rows=5`)).json());
+  process.kill(pids[1]?.pid ?? 0, 'SIGCONT');
+  assert.equal(rest.answers.length, WORKERS - 1, 'one that hangs stops nobody');
+  assert.match(rest.silent.join(), /^worker \d$/);
 
   process.kill(pids[0]?.pid ?? 0, 'SIGKILL');
   const degraded = await until(

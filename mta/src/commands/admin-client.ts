@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   type AnsweredActivity,
   type AnsweredMail,
+  type AnswersOfPods,
   laneViewSchema,
   listingRowSchema,
   mailViewSchema,
@@ -143,29 +144,35 @@ export async function fetchListing(
   return { rows, left: total - rows.length };
 }
 
+const silent = z.array(z.string());
 const answeredMail = z.object({
   answers: z.array(z.object({ pod: podStateSchema, mail: mailViewSchema })),
+  silent,
+});
+const answeredActivity = z.object({
+  answers: z.array(z.object({ pod: podStateSchema, activity: podActivitySchema })),
+  silent,
 });
 
 /** Asks the pods behind an admin address what stands between mail of one kind and its host. */
-export async function fetchMail(admin: string, question: MailQuestion): Promise<readonly AnsweredMail[]> {
+export function fetchMail(
+  admin: string,
+  question: MailQuestion,
+  timeoutMs: number,
+): Promise<AnswersOfPods<AnsweredMail>> {
   const url = adminUrl(admin, '/mail');
   url.search = new URLSearchParams({ ...question }).toString();
-  return (await ask(url, answeredMail)).answers;
+  return ask(url, answeredMail, { signal: AbortSignal.timeout(timeoutMs) });
 }
 
-const answeredActivity = z.object({
-  answers: z.array(z.object({ pod: podStateSchema, activity: podActivitySchema })),
-});
-
 /** Asks the pods behind an admin address what happens now. */
-export async function fetchActivity(
+export function fetchActivity(
   admin: string,
   rows: number,
-  timeoutMs = ADMIN_TIMEOUT_MS,
-): Promise<readonly AnsweredActivity[]> {
+  timeoutMs: number,
+): Promise<AnswersOfPods<AnsweredActivity>> {
   const signal = AbortSignal.timeout(timeoutMs);
-  return (await ask(adminUrl(admin, `/activity?rows=${rows}`), answeredActivity, { signal })).answers;
+  return ask(adminUrl(admin, `/activity?rows=${rows}`), answeredActivity, { signal });
 }
 
 /** Asks an MTA about itself. */

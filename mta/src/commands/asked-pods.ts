@@ -1,6 +1,7 @@
 import { SluiceError } from '@sluice/crds';
 import {
   type AnsweredMail,
+  type AnswersOfPods,
   askPods,
   type Collected,
   type PodQuestion,
@@ -10,6 +11,9 @@ import type { ListingFilter, ListingKey, MailQuestion } from '../dispatch/mod.ts
 import { openNats } from '../spool/mod.ts';
 import { type FetchedListing, fetchListing, fetchMail, fetchPod, MAX_ROWS } from './admin-client.ts';
 import type { Asked, NatsPlace } from './nats-flags.ts';
+
+/** An admin address that says nothing about mail for so long is named as silent, milliseconds: above the time that workers behind it get. */
+const MAIL_TIMEOUT_MS = 3_000;
 
 /**
  * What MTAs have queued, and who did not answer.
@@ -43,10 +47,7 @@ export async function podsOf(
 }
 
 /** What stands between mail of one kind and its host, at each MTA. Throws as {@link listingsOf}. */
-export async function mailOf(
-  asked: Asked,
-  question: MailQuestion,
-): Promise<{ readonly answers: readonly AnsweredMail[]; readonly silent: readonly string[] }> {
+export async function mailOf(asked: Asked, question: MailQuestion): Promise<AnswersOfPods<AnsweredMail>> {
   if (asked.kind === 'nats') {
     const { answers, silent } = await askAll(asked.place, { ask: 'Mail', mail: question });
     const failed = answers.filter(({ mail }) => mail === undefined);
@@ -60,21 +61,23 @@ export async function mailOf(
       ],
     };
   }
-  const { found, silent } = await askEach(asked.addresses, (address) => fetchMail(address, question));
-  return { answers: found.flat(), silent };
+  return askEach(asked.addresses, (address) => fetchMail(address, question, MAIL_TIMEOUT_MS));
 }
 
 /** Asks each address; those that do not answer are named, unless it is all of them: then the first failure is thrown. */
-export async function askEach<T>(
+export async function askEach<Answer>(
   addresses: readonly string[],
-  fetchFrom: (address: string) => Promise<T>,
-): Promise<{ readonly found: readonly T[]; readonly silent: readonly string[] }> {
+  fetchFrom: (address: string) => Promise<AnswersOfPods<Answer>>,
+): Promise<AnswersOfPods<Answer>> {
   const results = await Promise.allSettled(addresses.map(fetchFrom));
   const found = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');
   if (found.length === 0 && failed !== undefined) throw failed.reason;
-  const silent = addresses.filter((_, index) => results[index]?.status === 'rejected');
-  return { found, silent };
+  const unreachable = addresses.filter((_, index) => results[index]?.status === 'rejected');
+  return {
+    answers: found.flatMap(({ answers }) => answers),
+    silent: [...unreachable, ...found.flatMap(({ silent }) => silent)],
+  };
 }
 
 /** What is shown is not all. */

@@ -15,8 +15,8 @@ export function ownActivity(
 ): PodActivity {
   const live = metrics.live();
   const nowMs = performance.now();
-  const { ready, sleeping, scheduled, inFlight, oldestAgeMs } = dispatcher.gauges();
-  const sites = sitesOf(dispatcher, live, nowMs);
+  const { ready, sleeping, scheduled, inFlight, oldestAgeMs, lanes } = dispatcher.gauges();
+  const sites = sitesOf(dispatcher, live, nowMs, limit);
   const { sources, recent, connections } = sourcesOf(live, nowMs);
   const { directives } = dispatcher;
   return {
@@ -29,7 +29,7 @@ export function ownActivity(
     sources: sources.slice(0, limit),
     directives: directives.slice(0, limit),
     more: {
-      sites: Math.max(0, sites.length - limit),
+      sites: Math.max(0, Math.max(sites.length, lanes) - limit),
       sources: Math.max(0, sources.length - limit),
       directives: Math.max(0, directives.length - limit),
     },
@@ -40,13 +40,18 @@ function sitesOf(
   dispatcher: Pick<Dispatcher, 'activity'>,
   { sites }: LiveCounts,
   nowMs: number,
+  limit: number,
 ): readonly SiteRow[] {
   const rates = new Map(
     Array.from(sites, ({ site, group, recent }) => [site, { group, rates: recent.rates(nowMs) }]),
   );
+  const hot = [...rates]
+    .sort(([, a], [, b]) => activityOf(b.rates) - activityOf(a.rates))
+    .slice(0, limit)
+    .map(([site]) => site);
   const told = new Set<string>();
   const rows: SiteRow[] = dispatcher
-    .activity()
+    .activity(new Set(hot))
     .map(({ site, lastReply, ready, asleep, waiting, inFlight, ...lane }) => {
       // Lanes of one site share what became of its mail: it stands at the one that comes first.
       const plain = siteOf(site);

@@ -276,8 +276,11 @@ export async function startPod(
       metrics,
       queue: (limit) => dispatcher.view(limit),
       listing,
-      activity: async (rows) => [{ pod: await pod(), activity: activity(rows) }],
-      mail: async (question) => [{ pod: await pod(), mail: await mail(question) }],
+      activity: async (rows) => ({ answers: [{ pod: await pod(), activity: activity(rows) }], silent: [] }),
+      mail: async (question) => ({
+        answers: [{ pod: await pod(), mail: await mail(question) }],
+        silent: [],
+      }),
       directives: {
         store: directives,
         chosenBy: (selector) => questions.chosenBy(selector),

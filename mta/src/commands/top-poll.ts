@@ -1,11 +1,11 @@
-import { type AnsweredActivity, askPods } from '../control/mod.ts';
+import { type AnsweredActivity, ASK_TIMEOUT_MS, askPods } from '../control/mod.ts';
 import { openNats } from '../spool/mod.ts';
 import { fetchActivity } from './admin-client.ts';
 import { askEach, silentPods } from './asked-pods.ts';
 import type { Asked } from './nats-flags.ts';
 import { type TopState, topState } from './top-state.ts';
 
-/** A pod that hangs delays a look by no more than this, milliseconds. */
+/** A pod that hangs delays a look by no more than this, milliseconds; the first one by {@link ASK_TIMEOUT_MS}. */
 const LOOK_TIMEOUT_MS = 1_000;
 
 /** Looks at what happens, again and again over one connection. */
@@ -17,14 +17,20 @@ export interface TopPoll {
 
 /** @throws {SluiceError} `SLUICE_NATS_*` */
 export async function openTopPoll(asked: Asked, rows: number, intervalMs: number): Promise<TopPoll> {
-  const timeoutMs = Math.min(intervalMs, LOOK_TIMEOUT_MS);
+  let looked = false;
+  const timeout = (): number => {
+    const first = !looked;
+    looked = true;
+    return first ? ASK_TIMEOUT_MS : Math.min(intervalMs, LOOK_TIMEOUT_MS);
+  };
   if (asked.kind === 'admin') {
     return {
       async look() {
-        const { found, silent } = await askEach(asked.addresses, (address) =>
-          fetchActivity(address, rows, timeoutMs),
+        const withinMs = timeout();
+        const { answers, silent } = await askEach(asked.addresses, (address) =>
+          fetchActivity(address, rows, withinMs),
         );
-        return topState(found.flat(), silent, Date.now());
+        return topState(answers, silent, Date.now());
       },
       close: async () => {},
     };
@@ -33,7 +39,7 @@ export async function openTopPoll(asked: Asked, rows: number, intervalMs: number
   const connection = await openNats(options);
   return {
     async look() {
-      const { answers, silent } = await askPods(connection, prefix, { ask: 'Activity', rows }, timeoutMs);
+      const { answers, silent } = await askPods(connection, prefix, { ask: 'Activity', rows }, timeout());
       const found = answers.flatMap(({ pod, activity }): AnsweredActivity[] =>
         pod === undefined || activity === undefined ? [] : [{ pod, activity }],
       );

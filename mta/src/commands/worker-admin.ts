@@ -1,5 +1,6 @@
 import type { HostPort, Logger, Settings } from '../config/mod.ts';
 import {
+  type AnswersOfPods,
   type CheckResult,
   type DirectivesOfOthers,
   type ReadinessCheck,
@@ -20,6 +21,10 @@ import {
 import { mergedMetrics } from './merged-metrics.ts';
 import { mergedQueue } from './merged-queue.ts';
 import type { WorkerSupervisor } from './worker-supervisor.ts';
+
+/** Below the times that who asks waits: for a look of `sluice top`, and for an explanation. */
+const ACTIVITY_TIMEOUT_MS = 700;
+const MAIL_TIMEOUT_MS = 2_000;
 
 type Workers = Pick<WorkerSupervisor, 'ready' | 'count' | 'restarts'>;
 
@@ -63,8 +68,8 @@ export async function startWorkerAdmin(
     queue: async (limit) => mergedQueue(await all((admin) => fetchQueue(admin)), limit),
     listing: async (by, filter) =>
       mergeListings((await all((admin) => fetchListing(admin, by, filter))).map(({ rows }) => rows)),
-    activity: async (rows) => (await all((admin) => fetchActivity(admin, rows))).flat(),
-    mail: async (question) => (await all((admin) => fetchMail(admin, question))).flat(),
+    activity: (rows) => each(workers, (admin) => fetchActivity(admin, rows, ACTIVITY_TIMEOUT_MS)),
+    mail: (question) => each(workers, (admin) => fetchMail(admin, question, MAIL_TIMEOUT_MS)),
     directivesOfOthers: directivesOf(workers),
   });
   const probes =
@@ -72,6 +77,24 @@ export async function startWorkerAdmin(
   return {
     addresses: { admin: admin.address, ...(probes && { probes: probes.address }) },
     close: async () => void (await Promise.all([admin.close(), probes?.close()])),
+  };
+}
+
+/** What each worker answers; one that does not is named and stops nobody. */
+async function each<Answer>(
+  workers: Workers,
+  fetchFrom: (admin: string) => Promise<AnswersOfPods<Answer>>,
+): Promise<AnswersOfPods<Answer>> {
+  const found = await Promise.all(
+    Array.from({ length: workers.count }, async (_, index): Promise<AnswersOfPods<Answer>> => {
+      const missing = { answers: [], silent: [`worker ${index + 1}`] };
+      const worker = workers.ready.find(({ number }) => number === index + 1);
+      return worker === undefined ? missing : fetchFrom(worker.admin).catch(() => missing);
+    }),
+  );
+  return {
+    answers: found.flatMap(({ answers }) => answers),
+    silent: found.flatMap(({ silent }) => silent),
   };
 }
 

@@ -45,6 +45,13 @@ export interface QueueListing {
   readonly rows: readonly ListingRow[];
 }
 
+/** What the pods behind an admin address answered. */
+export interface AnswersOfPods<Answer> {
+  readonly answers: readonly Answer[];
+  /** Who should have answered and did not. */
+  readonly silent: readonly string[];
+}
+
 /** What one pod says of mail of one kind. */
 export interface AnsweredMail {
   readonly pod: PodState;
@@ -71,9 +78,9 @@ export interface AdminServerOptions {
   /** What this pod says of itself. Absent = this process is no pod. */
   readonly pod?: () => Promise<PodState>;
   /** What stands between mail of one kind and its host, at each pod behind this address. */
-  readonly mail?: (question: MailQuestion) => Promise<readonly AnsweredMail[]>;
+  readonly mail?: (question: MailQuestion) => Promise<AnswersOfPods<AnsweredMail>>;
   /** What happens now at each pod behind this address. */
-  readonly activity?: (rows: number) => Promise<readonly AnsweredActivity[]>;
+  readonly activity?: (rows: number) => Promise<AnswersOfPods<AnsweredActivity>>;
   /** Absent = this process obeys none. */
   readonly directives?: DirectiveRoutes;
   /** Instead of the process's own: those of others. */
@@ -141,7 +148,7 @@ function addRoutes(
     server.get('/mail', async (request, reply) => {
       const question = mailQuestionSchema.safeParse(request.query);
       if (!question.success) return reply.code(400).send({ error: z.prettifyError(question.error) });
-      return { answers: await mail(question.data) };
+      return mail(question.data);
     });
   }
 
@@ -149,7 +156,7 @@ function addRoutes(
     server.get<{ Querystring: { rows: number } }>(
       '/activity',
       { schema: { querystring: { type: 'object', properties: { rows: ACTIVITY_ROWS } } } },
-      async ({ query }) => ({ answers: await activity(query.rows) }),
+      ({ query }) => activity(query.rows),
     );
   }
 

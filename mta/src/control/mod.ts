@@ -4,6 +4,7 @@ export {
   type AdminServerOptions,
   type AnsweredActivity,
   type AnsweredMail,
+  type AnswersOfPods,
   LISTING_FILTERS,
   type QueueListing,
   startAdminServer,

@@ -21,6 +21,7 @@ import {
 import type { DispatchReport } from './attempt-report.ts';
 import type { Clock } from './clock.ts';
 import { DelayWatch } from './delay-watch.ts';
+import { siteOf } from './destinations.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { type Generation, newGeneration, withDirectives } from './generation.ts';
 import { HeldMail, type HeldSigning } from './held-mail.ts';
@@ -90,7 +91,7 @@ export const DIRECTIVES_DELAY_MS = 100;
 /** Reports that mail of another process owes wait so long for those that it had stored already, milliseconds. */
 const ADOPTED_REPORTS_DELAY_MS = 10_000;
 
-/** Lanes of which a live view is made. */
+/** Lanes of which a live view is made, besides those of sites that send most. */
 const MAX_ACTIVE_LANES = 200;
 
 /** How often a drain looks whether the last transaction has ended, milliseconds. */
@@ -365,8 +366,8 @@ export class Dispatcher {
     return { entries: this.#context.queue.size, lanes: lanes.slice(0, limit) };
   }
 
-  /** Lanes with most mail and most connections first, with the connections that they may have. */
-  activity(): readonly LaneActivity[] {
+  /** Lanes of these sites and those with most mail and most connections, most first; with the connections that they may have. */
+  activity(sites: ReadonlySet<string>): readonly LaneActivity[] {
     const { queue } = this.#context;
     return [...queue.lanes()]
       .map((id) => {
@@ -376,7 +377,7 @@ export class Dispatcher {
         return { id, lane, weight: ready + asleep + waiting + taken + open };
       })
       .sort((a, b) => b.weight - a.weight)
-      .slice(0, MAX_ACTIVE_LANES)
+      .filter(({ id }, index) => index < MAX_ACTIVE_LANES || sites.has(siteOf(queue.laneKey(id).site)))
       .map(({ id, lane }) => laneActivity(this.#context, id, lane));
   }
 
