@@ -21,17 +21,16 @@ import {
 import type { DispatchReport } from './attempt-report.ts';
 import type { Clock } from './clock.ts';
 import { DelayWatch } from './delay-watch.ts';
-import { siteOf } from './destinations.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { type Generation, newGeneration, withDirectives } from './generation.ts';
 import { HeldMail, type HeldSigning } from './held-mail.ts';
-import { type LaneActivity, laneActivity } from './lane-activity.ts';
+import { type LaneActivity, laneActivities } from './lane-activity.ts';
 import { LaneDriver } from './lane-driver.ts';
 import { type LaneView, laneView, replyLine } from './lane-view.ts';
 import { Lanes } from './lanes.ts';
 import { LastReplies } from './last-replies.ts';
 import { unitFacts, unitOrder } from './mail-order.ts';
-import { type MailQuestion, type MailView, mailView } from './mail-view.ts';
+import { type MailQuestion, type MailView, viewMail } from './mail-view.ts';
 import { OutcomeJournal } from './outcome-journal.ts';
 import { PartialGroups } from './partial-groups.ts';
 import type { TenantLabels } from './pool-choice.ts';
@@ -90,9 +89,6 @@ export const DIRECTIVES_DELAY_MS = 100;
 
 /** Reports that mail of another process owes wait so long for those that it had stored already, milliseconds. */
 const ADOPTED_REPORTS_DELAY_MS = 10_000;
-
-/** Lanes of which a live view is made, besides those of sites that send most. */
-const MAX_ACTIVE_LANES = 200;
 
 /** How often a drain looks whether the last transaction has ended, milliseconds. */
 const DRAIN_CHECK_MS = 20;
@@ -368,17 +364,7 @@ export class Dispatcher {
 
   /** Lanes of these sites and those with most mail and most connections, most first; with the connections that they may have. */
   activity(sites: ReadonlySet<string>): readonly LaneActivity[] {
-    const { queue } = this.#context;
-    return [...queue.lanes()]
-      .map((id) => {
-        const { ready, asleep, waiting, taken } = queue.laneCounts(id);
-        const lane = this.#lanes.find(id);
-        const open = lane instanceof LaneDriver ? lane.sessions.size : 0;
-        return { id, lane, weight: ready + asleep + waiting + taken + open };
-      })
-      .sort((a, b) => b.weight - a.weight)
-      .filter(({ id }, index) => index < MAX_ACTIVE_LANES || sites.has(siteOf(queue.laneKey(id).site)))
-      .map(({ id, lane }) => laneActivity(this.#context, id, lane));
+    return laneActivities(this.#context, (id) => this.#lanes.find(id), sites);
   }
 
   /** What is queued, added up by lane, tenant or domain. Visits every entry: a million take about 50 ms. */
@@ -386,20 +372,9 @@ export class Dispatcher {
     return queueListing(this.#listedUnits(), by, filter);
   }
 
-  /**
-   * What stands between mail of one kind and its host. A route that is not known is looked up, for at most `withinMs`.
-   */
-  async mailView(question: MailQuestion, withinMs: number): Promise<MailView> {
-    const { domain, sender, tenant = '', class: mailClass = '' } = question;
-    const name = this.#generation.poolChoice.poolFor({ tenant, class: mailClass, sender }, domain);
-    if (this.#router.peek(domain) === undefined) {
-      const look = this.#router.resolve(domain).catch(() => {});
-      await Promise.race([look, new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
-    }
-    const { pools, destinations } = this.#generation;
-    const pool = pools.get(name);
-    const found = pool === undefined ? undefined : destinations.peek(pool.name, domain);
-    return mailView(this.#context, (id) => this.#lanes.find(id), pool, question, found);
+  /** What stands between mail of one kind and its host. A route that is not known is looked up, for at most `withinMs`. */
+  mailView(question: MailQuestion, withinMs: number): Promise<MailView> {
+    return viewMail(this.#context, (id) => this.#lanes.find(id), question, withinMs);
   }
 
   *#listedUnits(): Generator<ListedUnit> {

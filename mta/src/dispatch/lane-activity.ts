@@ -1,6 +1,7 @@
 import type { PoolConfig } from '@sluice/crds';
 import type { LaneId } from '../queue/mod.ts';
 import { CarriedUnit } from './carried-unit.ts';
+import { siteOf } from './destinations.ts';
 import type { DispatchContext } from './dispatch-context.ts';
 import { LaneDriver } from './lane-driver.ts';
 import { type LaneView, laneView } from './lane-view.ts';
@@ -14,7 +15,29 @@ export interface LaneActivity extends LaneView {
   readonly connectionBound?: number;
 }
 
-export function laneActivity(context: DispatchContext, id: LaneId, lane: Lane | undefined): LaneActivity {
+/** Lanes of which a live view is made, besides those of sites that send most. */
+const MAX_ACTIVE_LANES = 200;
+
+/** Lanes of these sites and those with most mail and most connections, most first. */
+export function laneActivities(
+  context: DispatchContext,
+  findLane: (id: LaneId) => Lane | undefined,
+  sites: ReadonlySet<string>,
+): readonly LaneActivity[] {
+  const { queue } = context;
+  return [...queue.lanes()]
+    .map((id) => {
+      const { ready, asleep, waiting, taken } = queue.laneCounts(id);
+      const lane = findLane(id);
+      const open = lane instanceof LaneDriver ? lane.sessions.size : 0;
+      return { id, lane, weight: ready + asleep + waiting + taken + open };
+    })
+    .sort((a, b) => b.weight - a.weight)
+    .filter(({ id }, index) => index < MAX_ACTIVE_LANES || sites.has(siteOf(queue.laneKey(id).site)))
+    .map(({ id, lane }) => laneActivity(context, id, lane));
+}
+
+function laneActivity(context: DispatchContext, id: LaneId, lane: Lane | undefined): LaneActivity {
   const view = laneView(context, id, lane);
   const unit = lane instanceof LaneDriver ? unitOf(context, id, lane) : undefined;
   const pool = context.generation().pools.get(view.pool);

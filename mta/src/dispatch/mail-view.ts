@@ -98,8 +98,27 @@ export interface MailView {
   readonly directives: readonly Directive[];
 }
 
-/** Looks at what is known of mail of one kind, and changes nothing. `found` = where its domain goes, as the router says. */
-export function mailView(
+/** Looks at what is known of mail of one kind, and changes nothing. A route that is not known is looked up, for at most `withinMs`. */
+export async function viewMail(
+  context: DispatchContext,
+  findLane: (id: LaneId) => Lane | undefined,
+  question: MailQuestion,
+  withinMs: number,
+): Promise<MailView> {
+  const { domain, sender, tenant = '', class: mailClass = '' } = question;
+  const { router } = context;
+  if (router.peek(domain) === undefined) {
+    const looked = router.resolve(domain).catch(() => {});
+    await Promise.race([looked, new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
+  }
+  const { pools, poolChoice, destinations } = context.generation();
+  const pool = pools.get(poolChoice.poolFor({ tenant, class: mailClass, sender }, domain));
+  const found = pool === undefined ? undefined : destinations.peek(pool.name, domain);
+  return mailView(context, findLane, pool, question, found);
+}
+
+/** `found` = where its domain goes, as the router says. */
+function mailView(
   context: DispatchContext,
   findLane: (id: LaneId) => Lane | undefined,
   pool: PoolConfig | undefined,
