@@ -1,12 +1,15 @@
 /**
  * The cheapest server that takes mail: PIPELINING and CHUNKING, every command answered 250, nothing kept.
- * `node sink.ts [pipelining|chunking]…` prints its port; ends when its standard input does.
+ * `node sink.ts [pipelining|chunking]…` prints its port, then for every line on its standard input how many messages it has taken; ends when
+ * its standard input does.
  */
 import { createServer } from 'node:net';
 
 const extensions = process.argv.slice(2).map((word) => `250-${word.toUpperCase()}\r\n`);
 const EHLO = `250-sink.example\r\n${extensions.join('')}250-SIZE 0\r\n250 8BITMIME\r\n`;
 
+const TAKEN = '250 2.0.0 Ok: queued\r\n';
+let taken = 0;
 const server = createServer({ noDelay: true }, (socket) => {
   let head: Buffer = Buffer.alloc(0);
   let skip = 0;
@@ -25,7 +28,8 @@ const server = createServer({ noDelay: true }, (socket) => {
         }
         data = data.subarray(skip);
         skip = 0;
-        out += '250 2.0.0 Ok: queued\r\n';
+        out += TAKEN;
+        taken++;
       }
       if (inData) {
         const end = data.indexOf('\r\n.\r\n');
@@ -35,7 +39,8 @@ const server = createServer({ noDelay: true }, (socket) => {
         }
         data = data.subarray(end + 5);
         inData = false;
-        out += '250 2.0.0 Ok: queued\r\n';
+        out += TAKEN;
+        taken++;
       }
       const end = data.indexOf('\r\n');
       if (end === -1) break;
@@ -60,4 +65,5 @@ server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   process.stdout.write(`${typeof address === 'object' && address !== null ? address.port : 0}\n`);
 });
-process.stdin.resume().on('end', () => process.exit(0));
+process.stdin.on('data', () => process.stdout.write(`${taken}\n`));
+process.stdin.on('end', () => process.exit(0));
