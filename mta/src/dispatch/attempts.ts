@@ -98,10 +98,9 @@ export async function loadEntry(
 }
 
 /** Messages of a unit that are read together with one that is not in memory, and their octets: a transfer of some milliseconds. */
-const READ_AHEAD_MESSAGES = 32;
+const READ_AHEAD_MESSAGES = 64;
 const READ_AHEAD_BYTES = 512 * 1024;
 
-/** Where one message has left memory the next ones of the unit have too. */
 function readAhead({ queue, resident }: DispatchContext, unit: UnitId): void {
   let bytes = 0;
   for (const entry of queue.upcoming(unit, READ_AHEAD_MESSAGES)) {
@@ -123,9 +122,9 @@ export async function attemptEntry(
   unit: CarriedUnit,
   entry: Entry,
 ): Promise<Setback | undefined> {
-  const inMemory = context.resident.peek(context.queue.sequence(entry)) !== undefined;
+  const endsAhead = context.resident.endsAhead(context.queue.sequence(entry));
   const loading = loadEntry(context, entry);
-  if (!inMemory) readAhead(context, unit.unit);
+  if (endsAhead) readAhead(context, unit.unit);
   const loaded = await loading;
   if (loaded === 'gone') return undefined;
   if (loaded === 'unreadable') {

@@ -12,6 +12,9 @@ export const MAX_RESIDENT_BYTES = 16 * 1024 * 1024;
 
 /** Share of that memory for messages that were read before their turn. */
 const AHEAD_SHARE = 0.25;
+/** When fewer messages than this, and fewer octets, are left of what was read ahead, more is read: nobody waits for the store then. */
+const FEW_MESSAGES = 16;
+const FEW_BYTES = 128 * 1024;
 
 /** What a recipient costs in memory besides its characters: string, array, and the group it usually is alone in, bytes. */
 const RECIPIENT_OVERHEAD_BYTES = 200;
@@ -37,7 +40,7 @@ export class ResidentMessages {
   readonly #spool: Spool;
   readonly #maxBytes: number;
   readonly #bySequence = new Map<number, ResidentMessage>();
-  readonly #underWay = new Map<number, Promise<ResidentMessage | undefined>>();
+  readonly #underWay = new Map<number, Promise<ResidentMessage | Unreadable | undefined>>();
   /** Read ahead and not asked for yet, with their sizes. */
   readonly #ahead = new Map<number, number>();
   #aheadBytes = 0;
@@ -75,19 +78,21 @@ export class ResidentMessages {
   }
 
   /**
-   * Reads a message whose turn comes soon: the store answers many requests at once for little more than one. `false` = there is no room for
-   * more of them; what is read too early would only push others out.
+   * Asked when a message's turn has come, before it is looked at: whether those behind it are to be read now. Where one has left memory the next ones
+   * have too, and the store answers many requests at once for little more than one.
    */
+  endsAhead(sequence: number): boolean {
+    if (this.#ahead.has(sequence)) return this.#ahead.size < FEW_MESSAGES && this.#aheadBytes < FEW_BYTES;
+    return !this.#bySequence.has(sequence) && !this.#underWay.has(sequence);
+  }
+
+  /** Reads a message whose turn comes soon. `false` = there is no room for more of them; what is read too early would only push others out. */
   readAhead(sequence: number, sizeBytes: number): boolean {
     if (this.#aheadBytes + sizeBytes > this.#maxBytes * AHEAD_SHARE) return false;
     if (this.#bySequence.has(sequence) || this.#underWay.has(sequence)) return true;
     this.#ahead.set(sequence, sizeBytes);
     this.#aheadBytes += sizeBytes;
-    const done = (): void => {
-      if (!this.#bySequence.has(sequence)) this.#wasAhead(sequence);
-    };
-    // Who needs it meets the error again.
-    this.#read(sequence).then(done, done);
+    this.#read(sequence);
     return true;
   }
 
@@ -95,22 +100,32 @@ export class ResidentMessages {
   async load(sequence: number): Promise<ResidentMessage | undefined> {
     const resident = this.#bySequence.get(sequence);
     if (resident !== undefined) return resident;
-    return this.#underWay.get(sequence) ?? this.#read(sequence);
+    const read = await (this.#underWay.get(sequence) ?? this.#read(sequence));
+    if (read instanceof Unreadable) throw read.error;
+    return read;
   }
 
-  #read(sequence: number): Promise<ResidentMessage | undefined> {
-    const reading = this.#fetch(sequence).finally(() => this.#underWay.delete(sequence));
+  /** A promise that never rejects: of what is read ahead nobody may ask. */
+  #read(sequence: number): Promise<ResidentMessage | Unreadable | undefined> {
+    const reading = this.#spool.read({ sequence, id: '' }).then(
+      (stored) => {
+        this.#underWay.delete(sequence);
+        const known = this.#bySequence.get(sequence);
+        if (known !== undefined) return known;
+        const message =
+          stored && this.add({ sequence, id: stored.envelope.id }, stored.envelope, stored.body);
+        if (!this.#bySequence.has(sequence)) this.#wasAhead(sequence);
+        return message;
+      },
+      (error: unknown) => {
+        this.#underWay.delete(sequence);
+        this.#wasAhead(sequence);
+        // Who needs it meets the error again.
+        return new Unreadable(error);
+      },
+    );
     this.#underWay.set(sequence, reading);
     return reading;
-  }
-
-  async #fetch(sequence: number): Promise<ResidentMessage | undefined> {
-    const stored = await this.#spool.read({ sequence, id: '' });
-    if (stored === undefined) return undefined;
-    return (
-      this.#bySequence.get(sequence) ??
-      this.add({ sequence, id: stored.envelope.id }, stored.envelope, stored.body)
-    );
   }
 
   /** A group has its final outcome. */
@@ -145,9 +160,20 @@ export class ResidentMessages {
   }
 
   #makeRoom(bytes: number): void {
+    // First without looking for the oldest: a map steps over everything that was deleted before it.
+    if (this.#bytes + bytes <= this.#maxBytes) return;
     for (const oldest of this.#bySequence.values()) {
       if (this.#bytes + bytes <= this.#maxBytes) return;
       this.#forget(oldest);
     }
+  }
+}
+
+/** The store failed. */
+class Unreadable {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
   }
 }

@@ -73,3 +73,17 @@ test('a message that is given up after its first piece is withdrawn, and holds n
   queue.forgetWithdrawn(batch.withdrawn);
   assert.ok(queue.isEmpty);
 });
+
+test('a read does not make a commit of the outcomes that still gather, and takes none of them with it', () => {
+  const queue = new CommitQueue();
+  const reference = { sequence: 1, id: envelopeOf().id };
+  queue.addRecord([{ kind: 'done', reference, group: 0 }], ignore, ignore);
+  queue.addRead({ reference, resolve: ignore, reject: ignore });
+  assert.ok(queue.hasReads && !queue.hasChanges && queue.outcomes === 1);
+  const first = queue.next(0, false).batch;
+  assert.deepEqual([first.reads, first.outcomes.sequences], [[reference], []]);
+  assert.equal(queue.outcomes, 1);
+  const second = queue.next(0).batch;
+  assert.deepEqual(second.outcomes, { sequences: [1], ids: [reference.id], groups: [0], states: [''] });
+  assert.ok(queue.isEmpty && queue.outcomes === 0);
+});

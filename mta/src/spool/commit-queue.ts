@@ -5,13 +5,13 @@ import type { AppendRefusal, Outcome, Reference } from './spool.ts';
 import {
   type Batch,
   type BatchAppend,
-  type BatchOutcome,
   type BatchPart,
   type BatchReference,
   MAX_BATCH_BYTES,
   PART_BYTES,
 } from './sqlite-batch.ts';
-import { batchOutcome } from './stored-form.ts';
+import { batchOutcomes } from './stored-form.ts';
+import type { ReadMessage } from './stored-messages.ts';
 
 /** An append that waits for its commit. */
 export interface WaitingAppend {
@@ -28,16 +28,14 @@ export interface WaitingAppend {
 }
 
 export interface WaitingRecord {
-  readonly outcomes: readonly BatchOutcome[];
+  readonly outcomes: readonly Outcome[];
   readonly resolve: (result: { readonly mismatched: number }) => void;
   readonly reject: (error: Error) => void;
 }
 
 export interface WaitingRead {
   readonly reference: BatchReference;
-  readonly resolve: (
-    message: { readonly envelope: Envelope; readonly body: MessageBody } | undefined,
-  ) => void;
+  readonly resolve: (message: ReadMessage | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -59,10 +57,25 @@ export class CommitQueue {
   #appends: WaitingAppend[] = [];
   #records: WaitingRecord[] = [];
   #reads: WaitingRead[] = [];
+  #outcomes = 0;
   readonly #withdrawn = new Map<number, string>();
 
   get isEmpty(): boolean {
     return this.#appends.length + this.#records.length + this.#reads.length + this.#withdrawn.size === 0;
+  }
+
+  /** Something waits that is to become durable at once. */
+  get hasChanges(): boolean {
+    return this.#appends.length + this.#withdrawn.size > 0;
+  }
+
+  get hasReads(): boolean {
+    return this.#reads.length > 0;
+  }
+
+  /** Outcomes that wait. */
+  get outcomes(): number {
+    return this.#outcomes;
   }
 
   /** The append that waits longest. */
@@ -96,7 +109,8 @@ export class CommitQueue {
     resolve: WaitingRecord['resolve'],
     reject: WaitingRecord['reject'],
   ): void {
-    this.#records.push({ outcomes: outcomes.map(batchOutcome), resolve, reject });
+    this.#records.push({ outcomes, resolve, reject });
+    this.#outcomes += outcomes.length;
   }
 
   addRead(read: WaitingRead): void {
@@ -135,12 +149,13 @@ export class CommitQueue {
     const all = { appends: this.#appends, records: this.#records, reads: this.#reads };
     this.#appends = [];
     this.#records = [];
+    this.#outcomes = 0;
     this.#reads = [];
     return all;
   }
 
-  /** The next batch: all outcomes and reads, and as many appends as one commit should hold. */
-  next(nowMs: number): BatchUnderWay {
+  /** The next batch: all reads, all outcomes or none, and as many appends as one commit should hold. */
+  next(nowMs: number, withOutcomes = true): BatchUnderWay {
     const parts: BatchPart[] = [];
     const rows: BatchAppend[] = [];
     let offset = 0;
@@ -164,18 +179,21 @@ export class CommitQueue {
     const under = {
       sinceMs: nowMs,
       appends: complete === this.#appends.length ? this.#appends : this.#appends.slice(0, complete),
-      records: this.#records,
+      records: withOutcomes ? this.#records : [],
       reads: this.#reads,
       unfinished,
     };
     this.#appends = complete === this.#appends.length ? [] : this.#appends.slice(complete);
-    this.#records = [];
+    if (withOutcomes) {
+      this.#records = [];
+      this.#outcomes = 0;
+    }
     this.#reads = [];
     const batch: Batch = {
       kind: 'batch',
       parts,
       appends: rows,
-      outcomes: under.records.flatMap(({ outcomes }) => outcomes),
+      outcomes: batchOutcomes(under.records),
       withdrawn: Array.from(this.#withdrawn, ([sequence, id]) => ({ sequence, id })),
       reads: under.reads.map(({ reference }) => reference),
       bodies: this.#pack(offset, parts, rows, under.appends, unfinished),

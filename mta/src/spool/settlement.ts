@@ -1,6 +1,6 @@
 import type { BatchUnderWay } from './commit-queue.ts';
 import type { BatchAnswer } from './sqlite-batch.ts';
-import { readMessage } from './stored-form.ts';
+import { readMessages } from './stored-messages.ts';
 
 /** Answers the record calls of a batch, each with its own mismatches. */
 export function settleRecords({ records }: BatchUnderWay, { outcomeFailure, mismatched }: BatchAnswer): void {
@@ -16,8 +16,10 @@ export function settleRecords({ records }: BatchUnderWay, { outcomeFailure, mism
 
 /** Answers the reads of a batch that the store had room for. */
 export function settleReads({ reads }: BatchUnderWay, { readFailure, reads: found }: BatchAnswer): void {
+  if (reads.length === 0) return;
+  const messages = readFailure === undefined ? readMessages(found) : [];
   for (const [position, { resolve, reject }] of reads.entries()) {
     if (readFailure !== undefined) reject(new Error(readFailure.reason));
-    else if (position < found.length) resolve(readMessage(found[position]));
+    else if (position < messages.length) resolve(messages[position]);
   }
 }

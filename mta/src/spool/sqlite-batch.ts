@@ -22,12 +22,13 @@ export interface BatchPart {
   readonly length: number;
 }
 
-export interface BatchOutcome {
-  readonly sequence: number;
-  readonly id: string;
-  readonly group: number;
-  /** {@link GroupState} as JSON; `undefined` = done. */
-  readonly state: string | undefined;
+/** Outcomes, by position in all four lists: to hand over an object for each costs the threads more than SQLite does. */
+export interface BatchOutcomes {
+  readonly sequences: readonly number[];
+  readonly ids: readonly string[];
+  readonly groups: readonly number[];
+  /** {@link GroupState} as JSON; `''` = done. */
+  readonly states: readonly string[];
 }
 
 /** Names a message; an empty id is any. */
@@ -41,7 +42,7 @@ export interface Batch {
   readonly kind: 'batch';
   readonly parts: readonly BatchPart[];
   readonly appends: readonly BatchAppend[];
-  readonly outcomes: readonly BatchOutcome[];
+  readonly outcomes: BatchOutcomes;
   /** Messages whose sender was told that they were not stored, whole or in part. */
   readonly withdrawn: readonly BatchReference[];
   readonly reads: readonly BatchReference[];
@@ -77,10 +78,17 @@ export interface StoreFailure {
   readonly reason: string;
 }
 
-export interface StoredBytes {
-  readonly envelope: string;
-  /** In the order in which they make the body. */
-  readonly pieces: readonly Uint8Array<ArrayBuffer>[];
+/** Answers to the first of a batch's reads, by position; fewer than were asked for when they are large: the rest is asked for again. */
+export interface StoredMessages {
+  /** JSON; `''` = (sequence, id) match nothing. */
+  readonly envelopes: readonly string[];
+  /**
+   * Octets of a body that shares a buffer: it follows the one before, or begins the next buffer when there is no room. Negative = so many of the
+   * next buffers are the pieces of a body, each of them whole.
+   */
+  readonly lengths: readonly number[];
+  /** Of the bodies, in their order. */
+  readonly buffers: readonly ArrayBuffer[];
 }
 
 export interface BatchAnswer {
@@ -92,8 +100,7 @@ export interface BatchAnswer {
   readonly readFailure: StoreFailure | undefined;
   /** By position in `outcomes`: (sequence, id) matched nothing. */
   readonly mismatched: readonly number[];
-  /** Answers to the first of `reads`; fewer than were asked for when they are large: the rest is asked for again. */
-  readonly reads: readonly (StoredBytes | undefined)[];
+  readonly reads: StoredMessages;
   readonly bodies: ArrayBuffer | undefined;
   readonly usage: StoreUsage;
 }

@@ -1,6 +1,7 @@
 import { SluiceError } from '@sluice/crds';
 import { type BatchUnderWay, CommitQueue, type WaitingAppend } from './commit-queue.ts';
 import type { Envelope, MessageBody } from './envelope.ts';
+import { OutcomeGathering } from './outcome-gathering.ts';
 import { settleReads, settleRecords } from './settlement.ts';
 import type { AppendRefusal, Outcome, Reference, Spool, SpoolUsage, StoredMessage } from './spool.ts';
 import type { SpoolListener } from './spool-listener.ts';
@@ -87,6 +88,7 @@ class SqliteSpool implements Spool {
   #underWay: BatchUnderWay | undefined;
   #scheduled = false;
   #pages: WaitingPage[] = [];
+  readonly #gathering = new OutcomeGathering(() => this.#send());
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor({ path, maxPages, threadEntry, ...options }: SqliteSpoolOptions) {
@@ -125,7 +127,8 @@ class SqliteSpool implements Spool {
     return new Promise((resolve, reject) => {
       this.#mustBeOpen();
       this.#queue.addRecord(outcomes, resolve, reject);
-      this.#schedule();
+      this.#gathering.begin();
+      if (this.#outcomesMayGo) this.#schedule();
     });
   }
 
@@ -230,11 +233,19 @@ class SqliteSpool implements Spool {
     });
   }
 
+  /** A commit for the outcomes that wait is due, or one is made anyway. */
+  get #outcomesMayGo(): boolean {
+    const { outcomes, hasChanges } = this.#queue;
+    return hasChanges || this.#closing !== undefined || this.#gathering.isEnough(outcomes);
+  }
+
   #send(): void {
     if (this.#underWay !== undefined || this.#state.kind !== 'open') return;
-    if (!this.#queue.isEmpty) {
-      this.#underWay = this.#queue.next(performance.now());
+    const withOutcomes = this.#outcomesMayGo;
+    if (withOutcomes ? !this.#queue.isEmpty : this.#queue.hasReads) {
+      this.#underWay = this.#queue.next(performance.now(), withOutcomes);
       const { batch } = this.#underWay;
+      if (withOutcomes) this.#gathering.end();
       this.#thread.post(batch, batch.bodies === undefined ? [] : [batch.bodies]);
     } else if (this.#closing !== undefined) {
       this.#state = { kind: 'closed' };
@@ -263,7 +274,7 @@ class SqliteSpool implements Spool {
     if (appendFailure !== undefined && underWay.unfinished !== undefined) {
       this.#refuseUnfinished(underWay.unfinished, appendFailure);
     }
-    if (readFailure === undefined) this.#queue.readAgain(underWay.reads.slice(answer.reads.length));
+    if (readFailure === undefined) this.#queue.readAgain(underWay.reads.slice(answer.reads.envelopes.length));
     const isBroken = [appendFailure, outcomeFailure, readFailure].some(
       (each) => each?.refused === 'unavailable',
     );
@@ -371,6 +382,7 @@ class SqliteSpool implements Spool {
   #closed(): void {
     this.#state = { kind: 'closed' };
     clearInterval(this.#timer);
+    this.#gathering.end();
     for (const { reject } of this.#pages.splice(0)) reject(new Error('the spool is closed'));
     this.#closing?.resolve();
   }

@@ -5,6 +5,12 @@ export type Statements = ReturnType<typeof prepareStatements>;
 /** Every statement of the store, prepared once. */
 export function prepareStatements(database: DatabaseSync) {
   const sql = (text: string) => database.prepare(text);
+  /** Its rows are lists of values. */
+  const inColumns = (text: string) => {
+    const statement = database.prepare(text);
+    statement.setReturnArrays(true);
+    return statement;
+  };
   return {
     begin: sql('BEGIN IMMEDIATE'),
     commit: sql('COMMIT'),
@@ -38,8 +44,10 @@ export function prepareStatements(database: DatabaseSync) {
     page: sql(
       'SELECT sequence, id, groups, envelope FROM message WHERE sequence > ? ORDER BY sequence LIMIT ?',
     ),
-    read: sql('SELECT id, envelope FROM message WHERE sequence = ?'),
-    piecesOf: sql('SELECT bytes FROM piece WHERE place BETWEEN ? AND ? ORDER BY place'),
+    /** A row for each piece of its body: nearly always one. */
+    read: inColumns(
+      'SELECT id, envelope, bytes FROM message LEFT JOIN piece ON place BETWEEN ? AND ? WHERE sequence = ? ORDER BY place',
+    ),
 
     promised: sql('SELECT next_sequence FROM promised'),
     promise: sql('UPDATE promised SET next_sequence = ?'),

@@ -4,18 +4,17 @@ import type { DatabaseSync } from 'node:sqlite';
 import {
   type Batch,
   type BatchAnswer,
-  type BatchOutcome,
   type BatchReference,
   MAX_BATCH_BYTES,
   PAGE_BYTES,
   type PageAnswer,
-  type StoredBytes,
   type StoreFailure,
   type StoreOptions,
   type StoreUsage,
 } from './sqlite-batch.ts';
 import { isFull, openSpoolFile, placeOf } from './sqlite-file.ts';
 import { prepareStatements, type Statements } from './sqlite-statements.ts';
+import { StoredMessagesPacker } from './stored-messages.ts';
 
 /** Sequences are promised in blocks, so that none is used twice, whatever was deleted before a crash. */
 const SEQUENCE_BLOCK = 100_000;
@@ -66,17 +65,20 @@ export class SqliteStore {
   run(batch: Batch): BatchAnswer {
     const mismatched: number[] = [];
     let appendFailure: StoreFailure | undefined;
-    let outcomeFailure = this.#commit(() => {
-      this.#append(batch);
-      this.#record(batch, mismatched);
-    });
+    // Reads alone need no transaction.
+    let outcomeFailure = changesSomething(batch)
+      ? this.#commit(() => {
+          this.#append(batch);
+          this.#record(batch, mismatched);
+        })
+      : undefined;
     if (outcomeFailure !== undefined && batch.appends.length + batch.parts.length > 0) {
       // What was delivered is recorded even when nothing more can be stored.
       appendFailure = outcomeFailure;
       mismatched.length = 0;
       outcomeFailure = this.#commit(() => this.#record(batch, mismatched));
     }
-    const reads: (StoredBytes | undefined)[] = [];
+    const reads = new StoredMessagesPacker();
     const readFailure = this.#attempt(() => this.#readAll(batch.reads, reads));
     return {
       kind: 'batch',
@@ -84,7 +86,7 @@ export class SqliteStore {
       outcomeFailure,
       readFailure,
       mismatched,
-      reads,
+      reads: reads.finish(),
       bodies: batch.bodies,
       usage: this.usage(),
     };
@@ -177,17 +179,21 @@ export class SqliteStore {
     this.#sql.promise.run(this.#counts.promised);
   }
 
-  #record(batch: Batch, mismatched: number[]): void {
-    for (const [position, outcome] of batch.outcomes.entries()) {
-      const { state } = outcome;
-      if (!(state === undefined ? this.#done(outcome) : this.#deferred(outcome, state))) {
-        mismatched.push(position);
-      }
+  #record({ outcomes, withdrawn }: Batch, mismatched: number[]): void {
+    const { sequences, ids, groups, states } = outcomes;
+    for (let position = 0; position < sequences.length; position++) {
+      const sequence = sequences[position]!;
+      const id = ids[position]!;
+      const group = groups[position]!;
+      const state = states[position]!;
+      const matched =
+        state === '' ? this.#done(sequence, id, group) : this.#deferred(sequence, id, group, state);
+      if (!matched) mismatched.push(position);
     }
-    for (const reference of batch.withdrawn) this.#withdraw(reference);
+    for (const reference of withdrawn) this.#withdraw(reference);
   }
 
-  #done({ sequence, id, group }: BatchOutcome): boolean {
+  #done(sequence: number, id: string, group: number): boolean {
     if (group === 0 && this.#sql.deleteSingle.run(sequence, id).changes === 1) {
       this.#counts.messages--;
       this.#deletePieces(sequence);
@@ -205,7 +211,7 @@ export class SqliteStore {
     return true;
   }
 
-  #deferred({ sequence, id, group }: BatchOutcome, state: string): boolean {
+  #deferred(sequence: number, id: string, group: number, state: string): boolean {
     const row = this.#sql.shape.get(sequence, id);
     if (row === undefined || group >= Number(row.groups)) return false;
     if (this.#counts.deferred > 0 && this.#sql.updateState.run(state, sequence, group).changes === 1)
@@ -241,24 +247,25 @@ export class SqliteStore {
     this.#counts.deferred -= Number(this.#sql.deleteStates.run(sequence).changes);
   }
 
-  #readAll(references: readonly BatchReference[], into: (StoredBytes | undefined)[]): void {
-    let bytes = 0;
+  #readAll(references: readonly BatchReference[], into: StoredMessagesPacker): void {
     for (const reference of references) {
-      if (bytes > MAX_BATCH_BYTES) return;
-      const stored = this.#read(reference);
-      into.push(stored);
-      for (const piece of stored?.pieces ?? []) bytes += piece.length;
+      if (into.bytes > MAX_BATCH_BYTES) return;
+      this.#read(reference, into);
     }
   }
 
-  #read({ sequence, id }: BatchReference): StoredBytes | undefined {
-    const row = this.#sql.read.get(sequence);
-    if (row === undefined || (id !== '' && row.id !== id)) return undefined;
+  #read({ sequence, id }: BatchReference, into: StoredMessagesPacker): void {
+    let envelope = '';
     const pieces: Uint8Array<ArrayBuffer>[] = [];
-    for (const { bytes } of this.#sql.piecesOf.iterate(placeOf(sequence, 0), placeOf(sequence + 1, 0) - 1)) {
+    const last = placeOf(sequence + 1, 0) - 1;
+    for (const row of this.#sql.read.all(placeOf(sequence, 0), last, sequence)) {
+      const bytes = row[2];
+      if (id !== '' && row[0] !== id) break;
+      if (envelope === '') envelope = String(row[1]);
       if (bytes instanceof Uint8Array) pieces.push(bytes);
     }
-    return { envelope: String(row.envelope), pieces };
+    if (envelope === '') into.addMissing();
+    else into.add(envelope, pieces);
   }
 
   #statesOf(sequence: number): { readonly group: number; readonly state: string }[] {
@@ -278,4 +285,8 @@ export class SqliteStore {
       freeBytes: disk.bavail * disk.bsize + unused * PAGE_BYTES,
     };
   }
+}
+
+function changesSomething({ parts, appends, outcomes, withdrawn }: Batch): boolean {
+  return parts.length + appends.length + outcomes.sequences.length + withdrawn.length > 0;
 }

@@ -12,10 +12,8 @@ function say(answer: Answer, transfer: ArrayBuffer[] = []): void {
 }
 
 /** Buffers of an answer that change hands instead of being copied. */
-function transferred(answer: BatchAnswer): ArrayBuffer[] {
-  const buffers = answer.bodies === undefined ? [] : [answer.bodies];
-  for (const read of answer.reads) for (const { buffer } of read?.pieces ?? []) buffers.push(buffer);
-  return buffers;
+function transferred({ bodies, reads }: BatchAnswer): ArrayBuffer[] {
+  return bodies === undefined ? [...reads.buffers] : [...reads.buffers, bodies];
 }
 
 function carryOut(store: SqliteStore, request: Request): void {

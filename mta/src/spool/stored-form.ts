@@ -1,17 +1,8 @@
-import type { Envelope, MessageBody } from './envelope.ts';
 import type { GroupState } from './recipient-group.ts';
 import type { Outcome, StoredMessage } from './spool.ts';
-import type { BatchOutcome, StoredBytes, StoredRow } from './sqlite-batch.ts';
+import type { BatchOutcomes, StoredRow } from './sqlite-batch.ts';
 
 /** Between the contract's values and what the tables hold: envelopes and states are JSON there. */
-
-export function readMessage(
-  stored: StoredBytes | undefined,
-): { readonly envelope: Envelope; readonly body: MessageBody } | undefined {
-  if (stored === undefined) return undefined;
-  const body = stored.pieces.map(({ buffer, byteOffset, length }) => Buffer.from(buffer, byteOffset, length));
-  return { envelope: JSON.parse(stored.envelope), body };
-}
 
 export function storedMessage({ sequence, id, groups, envelope, done, states }: StoredRow): StoredMessage {
   const live = new Map<number, GroupState | undefined>();
@@ -21,8 +12,18 @@ export function storedMessage({ sequence, id, groups, envelope, done, states }: 
   return { reference: { sequence, id }, envelope: JSON.parse(envelope), live };
 }
 
-export function batchOutcome(outcome: Outcome): BatchOutcome {
-  const { reference, group } = outcome;
-  const state = outcome.kind === 'done' ? undefined : JSON.stringify(outcome.state);
-  return { sequence: reference.sequence, id: reference.id, group, state };
+export function batchOutcomes(records: readonly { readonly outcomes: readonly Outcome[] }[]): BatchOutcomes {
+  const sequences: number[] = [];
+  const ids: string[] = [];
+  const groups: number[] = [];
+  const states: string[] = [];
+  for (const { outcomes } of records) {
+    for (const outcome of outcomes) {
+      sequences.push(outcome.reference.sequence);
+      ids.push(outcome.reference.id);
+      groups.push(outcome.group);
+      states.push(outcome.kind === 'done' ? '' : JSON.stringify(outcome.state));
+    }
+  }
+  return { sequences, ids, groups, states };
 }

@@ -5,14 +5,15 @@
 import type { Envelope, MessageBody } from '../envelope.ts';
 import { recipientGroups } from '../recipient-group.ts';
 import type { AppendRefusal, Outcome, Reference, Spool } from '../spool.ts';
-import type { BatchAppend, BatchOutcome } from '../sqlite-batch.ts';
+import type { BatchAppend } from '../sqlite-batch.ts';
 import { SqliteStore } from '../sqlite-store.ts';
+import { batchOutcomes } from '../stored-form.ts';
 
 export function openInThread(path: string): Pick<Spool, 'append' | 'record' | 'close'> {
   const store = new SqliteStore({ path });
   let nextSequence = store.nextSequence;
   let appends: { row: Omit<BatchAppend, 'offset' | 'length'>; body: MessageBody; resolve: () => void }[] = [];
-  let outcomes: BatchOutcome[] = [];
+  let outcomes: Outcome[] = [];
   let recorded: (() => void)[] = [];
   let scheduled = false;
 
@@ -38,7 +39,7 @@ export function openInThread(path: string): Pick<Spool, 'append' | 'record' | 'c
       kind: 'batch',
       parts: [],
       appends: rows,
-      outcomes: batch.outcomes,
+      outcomes: batchOutcomes([{ outcomes: batch.outcomes }]),
       withdrawn: [],
       reads: [],
       bodies: bodies.buffer,
@@ -70,9 +71,7 @@ export function openInThread(path: string): Pick<Spool, 'append' | 'record' | 'c
     },
     record(added: readonly Outcome[]): Promise<{ readonly mismatched: number }> {
       return new Promise((resolve) => {
-        for (const { reference, group } of added) {
-          outcomes.push({ sequence: reference.sequence, id: reference.id, group, state: undefined });
-        }
+        outcomes.push(...added);
         recorded.push(() => resolve({ mismatched: 0 }));
         schedule();
       });
