@@ -4,7 +4,7 @@ import { SluiceError } from '@sluice/crds';
 import { type Directive, type DirectiveStore, openSharedDirectives } from '@sluice/mta/react';
 import { PROVIDERS } from '@sluice/mta/sink';
 import { jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
-import { type NatsServer, skipWithoutNats, startNats } from '../harness/nats-server.ts';
+import { type NatsServer, skipWithoutNats, startNats, startNatsCluster } from '../harness/nats-server.ts';
 import { GROUP_DOMAIN, sluiceCommand, startGroup } from '../harness/pod-group.ts';
 import { onePool } from '../harness/resources.ts';
 import { startSluice } from '../harness/sluice-process.ts';
@@ -219,6 +219,61 @@ test('two pods that cut a limit at the same moment cut it once; a directive that
   await assert.rejects(one.store.put([large]), /is the most/);
 });
 
+test('one server of three is lost with the watches that it served: orders are obeyed all the same, soon again within a second', {
+  skip,
+  timeout: 90_000,
+}, async (context) => {
+  const nodes = await startNatsCluster();
+  const stores: DirectiveStore[] = [];
+  context.after(async () => {
+    await Promise.all(stores.map((store) => store.close()));
+    await Promise.all(nodes.map((node) => node.close()));
+  });
+  // Each is a pod at another server; the watch of a pod may be served by a server that it is not connected to.
+  for (const node of nodes) {
+    stores.push(
+      await openSharedDirectives({
+        nats: {
+          servers: [node.url],
+          credentials: { kind: 'none' },
+          inboxPrefix: 'sluice.inbox',
+          name: 'test',
+        },
+        bucket: 'sluice-directives',
+        replicas: 3,
+        createBucket: true,
+        nowMs: Date.now,
+        onInForce: () => {},
+        onError: () => {},
+      }),
+    );
+  }
+  const [first, second, third] = stores;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  const known = (): readonly number[] => [first, second].map(({ set }) => set.directives.length);
+  await third.put([suspension('ip-0')]);
+  await until('all obey', known, (counts) => counts.join() === '1,1', 5_000);
+  await nodes[2]?.kill('SIGKILL');
+  const orderUntilStored = async (source: string): Promise<void> => {
+    await until(
+      'the cluster takes an order',
+      () =>
+        first.put([suspension(source)]).then(
+          () => true,
+          () => false,
+        ),
+      Boolean,
+      20_000,
+    );
+  };
+  await orderUntilStored('ip-1');
+  const storedAtMs = performance.now();
+  await until('both obey', known, (counts) => counts.join() === '2,2', 15_000);
+  context.diagnostic(`obeyed ${Math.round(performance.now() - storedAtMs)} ms after the store took it`);
+  await orderUntilStored('ip-2');
+  await until('both obey', known, (counts) => counts.join() === '3,3', OBEYED_WITHIN_MS);
+});
+
 test('an order to one pod stops all of them within a second, counts the mail of all, and holds for a pod that starts later from its first message on', {
   skip,
   timeout: 90_000,
@@ -228,12 +283,12 @@ test('an order to one pod stops all of them within a second, counts the mail of 
     { ...PROVIDERS.plain('mx.group.example'), finalDotMs: 20 },
     {
       retry: { delays: ['1s'] },
-      limits: [{ name: 'site', per: ['Site'], recipientRate: '60/s' }],
+      limits: [{ name: 'site', per: ['Site'], recipientRate: '50/s' }],
     },
   );
   const pods = await Promise.all([group.start(), group.start(), group.start()]);
-  const accepted = await Promise.all(pods.map((pod, index) => group.send(pod, `p${index}`, 400)));
-  assert.deepEqual(accepted, [400, 400, 400]);
+  const accepted = await Promise.all(pods.map((pod, index) => group.send(pod, `p${index}`, 200)));
+  assert.deepEqual(accepted, [200, 200, 200]);
   const delivered = (): number => group.host.ledger.totals.delivered;
   const ofEach = (): readonly number[] =>
     [0, 1, 2].map((pod) => group.host.ledger.runs.get(`p${pod}`)?.reduce((sum, each) => sum + each, 0) ?? 0);
@@ -244,21 +299,23 @@ test('an order to one pod stops all of them within a second, counts the mail of 
   const [, touched = '', on] =
     /would touch (\d+) queued recipient groups.* on (\d) pods/.exec(rehearsal) ?? [];
   assert.equal(on, '3', rehearsal);
-  assert.ok(Number(touched) > 400, `${touched} are more than one pod has`);
+  assert.ok(Number(touched) > 200, `${touched} are more than one pod has`);
   assert.match(await sluiceCommand(one, 'directives'), /No directive/);
 
   await sluiceCommand(one, 'hold', '--domain', GROUP_DOMAIN, '--reason', 'wrong link');
   await new Promise((resolve) => setTimeout(resolve, OBEYED_WITHIN_MS));
   const held = delivered();
-  assert.ok(held < 1_200, 'there is something left to hold');
+  assert.ok(held < 600, 'there is something left to hold');
   const late = await group.start();
   assert.equal(await group.send(late, 'late', 50), 50);
   for (const pod of [...pods, late])
     assert.match(await sluiceCommand(pod, 'directives'), /^hold +domain=group\.example .* wrong link$/m);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   assert.equal(delivered(), held, 'nothing has left since');
+  const wouldEnd = await sluiceCommand(late, 'release', '--all', '--dry-run');
+  assert.match(wouldEnd, /1 would end\. They touch \d+ queued recipient groups, \d+ recipients on 4 pods/);
   assert.match(await sluiceCommand(late, 'release', '--all'), /1 ended/);
-  await until('all is delivered', delivered, (count) => count === 1_250, 40_000);
+  await until('all is delivered', delivered, (count) => count === 650, 40_000);
   assert.equal(group.host.ledger.totals.duplicates, 0);
 });
 
@@ -268,9 +325,7 @@ test('a pod that may not read the directives does not start: it would send what 
 }, async (context) => {
   const { permissions } = POD_USER;
   assert.ok(permissions);
-  const blind = permissions.publish.filter(
-    (subject) => !subject.includes('CONSUMER.CREATE.KV_sluice-directives'),
-  );
+  const blind = permissions.publish.filter((subject) => !/CONSUMER.*KV_sluice-directives/.test(subject));
   const nats = await startNats({ users: [{ ...POD_USER, permissions: { ...permissions, publish: blind } }] });
   context.after(() => nats.close());
   const starting = startSluice({

@@ -19,13 +19,7 @@ import {
   type MailQuestion,
   type QueueView,
 } from '../dispatch/mod.ts';
-import {
-  type Directive,
-  type DirectiveEffect,
-  type DirectiveType,
-  directiveSchema,
-  type Selector,
-} from '../react/mod.ts';
+import { type DirectiveEffect, type DirectiveType, directiveSchema, type Selector } from '../react/mod.ts';
 
 /** An MTA that says nothing for so long is reported as unreachable, milliseconds. */
 export const ADMIN_TIMEOUT_MS = 10_000;
@@ -86,7 +80,11 @@ function refusalIn({ origin }: URL, status: number, text: string): Error {
 const chosen = z.object({ groups: count, recipients: count, pods: count, silent: z.array(z.string()) });
 const listed = z.object({ directives: z.array(directiveSchema), trouble: z.exactOptional(z.string()) });
 const ordered = z.object({ directive: directiveSchema, chosen, dryRun: z.boolean() });
-const removed = z.object({ directives: z.array(directiveSchema), dryRun: z.boolean() });
+const removed = z.object({
+  directives: z.array(directiveSchema),
+  dryRun: z.boolean(),
+  chosen: z.exactOptional(chosen),
+});
 
 export type OrderedDirective = z.infer<typeof ordered>;
 
@@ -109,8 +107,8 @@ export function orderDirective(
   return ask(adminUrl(admin, '/directives'), ordered, jsonRequest('POST', order));
 }
 
-/** Takes back the directives of these types whose selector has all of these values; resolves with them. */
-export async function removeDirectives(
+/** Takes back the directives of these types whose selector has all of these values; resolves with them, and with `dryRun` how much mail they touch. */
+export function removeDirectives(
   admin: string,
   removal: {
     readonly types: readonly DirectiveType[];
@@ -118,8 +116,8 @@ export async function removeDirectives(
     readonly limitName?: string;
     readonly dryRun: boolean;
   },
-): Promise<readonly Directive[]> {
-  return (await ask(adminUrl(admin, '/directives'), removed, jsonRequest('DELETE', removal))).directives;
+): Promise<z.infer<typeof removed>> {
+  return ask(adminUrl(admin, '/directives'), removed, jsonRequest('DELETE', removal));
 }
 
 function jsonRequest(method: string, body: unknown): RequestInit {

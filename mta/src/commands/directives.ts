@@ -1,7 +1,7 @@
 import { parseRate, type Rate } from '@sluice/crds';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Directive, DirectiveEffect, DirectiveType } from '../react/mod.ts';
-import { fetchDirectives, orderDirective, removeDirectives } from './admin-client.ts';
+import { fetchDirectives, type OrderedDirective, orderDirective, removeDirectives } from './admin-client.ts';
 import { silentPods } from './asked-pods.ts';
 import {
   addSelector,
@@ -224,14 +224,14 @@ async function order(command: Command, flags: OrderFlags, effect: DirectiveEffec
     dryRun: flags.dryRun === true,
   });
   const { json } = command.optsWithGlobals<{ json?: true }>();
-  const { groups, recipients, pods, silent } = result.chosen;
+  const { silent } = result.chosen;
   const verb = result.dryRun ? 'would touch' : 'touches';
   command
     .configureOutput()
     .writeOut?.(
       json
         ? `${JSON.stringify(result)}\n`
-        : `${directivesText([result.directive], Date.now())}It ${verb} ${groups} queued recipient groups, ${recipients} recipients${pods > 1 ? ` on ${pods} pods` : ''}${silent.length === 0 ? '' : `, without those of ${silent.join(', ')}`}${result.dryRun ? '; nothing was changed' : ''}.\n`,
+        : `${directivesText([result.directive], Date.now())}It ${verb} ${mailText(result.chosen)}${result.dryRun ? '; nothing was changed' : ''}.\n`,
     );
   // What is in force is in force, whoever was not counted.
   if (result.dryRun && silent.length > 0) throw silentPods(silent);
@@ -242,13 +242,25 @@ async function remove(
   admin: string,
   removal: Parameters<typeof removeDirectives>[1],
 ): Promise<void> {
-  const gone = await removeDirectives(admin, removal);
+  const result = await removeDirectives(admin, removal);
+  const { directives: gone, chosen } = result;
   const { json } = command.optsWithGlobals<{ json?: true }>();
-  if (json || gone.length === 0) show(command, gone);
+  const write = command.configureOutput().writeOut;
+  if (json) write?.(`${JSON.stringify({ directives: gone, ...(chosen !== undefined && { chosen }) })}\n`);
+  else if (gone.length === 0) show(command, gone);
   else {
     const words = removal.dryRun ? 'would end' : 'ended';
-    command.configureOutput().writeOut?.(`${directivesText(gone, Date.now())}${gone.length} ${words}.\n`);
+    const touched = chosen === undefined ? '' : ` They touch ${mailText(chosen)}; nothing was changed.`;
+    write?.(`${directivesText(gone, Date.now())}${gone.length} ${words}.${touched}\n`);
   }
+  if (chosen !== undefined && chosen.silent.length > 0) throw silentPods(chosen.silent);
+}
+
+/** `1204 queued recipient groups, 1310 recipients on 3 pods`. */
+function mailText({ groups, recipients, pods, silent }: OrderedDirective['chosen']): string {
+  const where = pods > 1 ? ` on ${pods} pods` : '';
+  const without = silent.length === 0 ? '' : `, without those of ${silent.join(', ')}`;
+  return `${groups} queued recipient groups, ${recipients} recipients${where}${without}`;
 }
 
 function show(command: Command, list: readonly Directive[], trouble?: string): void {

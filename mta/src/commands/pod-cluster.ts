@@ -83,8 +83,8 @@ function limitsOf({ session, held, degradedShards, ledShards }: NodeState): NonN
 
 /** Questions to all pods: this one answers them, and asks. */
 export interface Questions {
-  /** How much queued mail a selector chooses, on all pods; without NATS there is one. */
-  chosenBy(selector: Selector): Promise<ChosenAnywhere>;
+  /** How much queued mail any of these selectors chooses, on all pods; without NATS there is one. */
+  chosenBy(selectors: readonly Selector[]): Promise<ChosenAnywhere>;
   close(): Promise<void>;
 }
 
@@ -95,13 +95,13 @@ export async function joinQuestions(
   answers: Pick<QuestionAnswers, 'pod' | 'listing' | 'chosenBy' | 'mail' | 'activity'>,
   logger: Logger,
 ): Promise<Questions> {
-  const alone = (selector: Selector, silent: readonly string[]): ChosenAnywhere => ({
-    ...answers.chosenBy(selector),
+  const alone = (selectors: readonly Selector[], silent: readonly string[]): ChosenAnywhere => ({
+    ...answers.chosenBy(selectors),
     pods: 1,
     silent,
   });
   if (settings.type === 'SQLite') {
-    return { chosenBy: async (selector) => alone(selector, []), close: async () => {} };
+    return { chosenBy: async (selectors) => alone(selectors, []), close: async () => {} };
   }
   const connection = await openNats({
     ...settings,
@@ -114,11 +114,11 @@ export async function joinQuestions(
     logger,
   });
   return {
-    async chosenBy(selector) {
+    async chosenBy(selectors) {
       try {
         const { answers: all, silent } = await askPods(connection, settings.prefix, {
           ask: 'Chosen',
-          selector,
+          selectors: [...selectors],
         });
         const told = all.flatMap(({ chosen }) => chosen ?? []);
         const failed = all.filter(({ chosen }) => chosen === undefined).map(({ session }) => session);
@@ -129,7 +129,7 @@ export async function joinQuestions(
           silent: [...silent, ...failed],
         };
       } catch (error) {
-        return alone(selector, [
+        return alone(selectors, [
           `all other pods (${error instanceof Error ? error.message : String(error)})`,
         ]);
       }

@@ -261,7 +261,7 @@ export async function startPod(
     const activity: QuestionAnswers['activity'] = (rows) => ownActivity(dispatcher, metrics, rows);
     const mail: QuestionAnswers['mail'] = (question) =>
       dispatcher.mailView(withTenant(question, tenants), ROUTE_WITHIN_MS);
-    const chosenBy: QuestionAnswers['chosenBy'] = (selector) => dispatcher.chosenBy(selector);
+    const chosenBy: QuestionAnswers['chosenBy'] = (selectors) => dispatcher.chosenBy(selectors);
     const questions = await joinQuestions(
       settings,
       spool,
@@ -283,7 +283,7 @@ export async function startPod(
       }),
       directives: {
         store: directives,
-        chosenBy: (selector) => questions.chosenBy(selector),
+        chosenBy: (selectors) => questions.chosenBy(selectors),
         nowMs: () => monotonicWallClock.nowMs(),
       },
       logger,

@@ -18,7 +18,7 @@ const ROWS_IN_PART = 400;
 export interface QuestionAnswers {
   readonly pod: () => Promise<PodState>;
   readonly listing: (by: ListingKey, filter: ListingFilter) => readonly ListingRow[];
-  readonly chosenBy: (selector: Selector) => ChosenMail;
+  readonly chosenBy: (selectors: readonly Selector[]) => ChosenMail;
   readonly activity: (rows: number) => PodActivity;
   readonly mail: (question: MailQuestion) => Promise<MailView>;
   /** Sessions that live as far as this pod knows; absent = it observes none. */
@@ -59,7 +59,7 @@ async function partsOf(question: PodQuestion, answers: QuestionAnswers): Promise
       return [{ ...head, part: 0, parts: 1, pod, activity: answers.activity(question.rows) }];
     if (question.ask === 'Pod') return [{ ...head, part: 0, parts: 1, pod }];
     if (question.ask === 'Chosen')
-      return [{ ...head, part: 0, parts: 1, chosen: answers.chosenBy(question.selector) }];
+      return [{ ...head, part: 0, parts: 1, chosen: answers.chosenBy(question.selectors) }];
     const all = answers.listing(question.by, question.filter);
     const rows = all.slice(0, question.limit);
     const parts = Math.max(1, Math.ceil(rows.length / ROWS_IN_PART));

@@ -10,7 +10,7 @@ import {
   type Selector,
   selectorSchema,
 } from '../react/mod.ts';
-import type { ChosenMail } from './pod-question.ts';
+import { type ChosenMail, MAX_ASKED_SELECTORS } from './pod-question.ts';
 
 /** How much queued mail a selector chooses now, in all MTAs that answered. */
 export interface ChosenAnywhere extends ChosenMail {
@@ -22,7 +22,7 @@ export interface ChosenAnywhere extends ChosenMail {
 export interface DirectiveRoutes {
   readonly store: DirectiveStore;
   /** Counts queued mail; what is known only when a source is chosen is left out of account. */
-  readonly chosenBy: (selector: Selector) => Promise<ChosenAnywhere>;
+  readonly chosenBy: (selectors: readonly Selector[]) => Promise<ChosenAnywhere>;
   /** Wall time. */
   readonly nowMs: () => number;
 }
@@ -80,7 +80,7 @@ export function addDirectiveRoutes(
       expiresAtMs: forMs === 0 ? 0 : createdAtMs + forMs,
     };
     // Side by side: whoever stops something does not wait for a pod that says nothing.
-    const chosen = chosenBy(selector);
+    const chosen = chosenBy([selector]);
     try {
       if (!dryRun) await store.put([directive]);
     } catch (error) {
@@ -100,8 +100,13 @@ export function addDirectiveRoutes(
         Object.entries(selector).every(([field, value]) => valueIn(each.selector, field) === value) &&
         (limitName === undefined || ('limitName' in each.effect && each.effect.limitName === limitName)),
     );
+    if (dryRun) {
+      const some = directives.length > 0 && directives.length <= MAX_ASKED_SELECTORS;
+      const selectors = directives.map((each) => each.selector);
+      return { directives, dryRun, ...(some && { chosen: await chosenBy(selectors) }) };
+    }
     try {
-      if (!dryRun) await store.remove(directives.map(({ id }) => id));
+      await store.remove(directives.map(({ id }) => id));
     } catch (error) {
       return refuseOrder(reply, error);
     }

@@ -17,7 +17,11 @@ export interface DirectivesOfOthers {
   order(
     order: DirectiveOrder,
   ): Promise<{ readonly directive: Directive; readonly chosen: ChosenAnywhere; readonly dryRun: boolean }>;
-  remove(removal: DirectiveRemoval): Promise<readonly Directive[]>;
+  remove(removal: DirectiveRemoval): Promise<{
+    readonly directives: readonly Directive[];
+    readonly dryRun: boolean;
+    readonly chosen?: ChosenAnywhere;
+  }>;
 }
 
 /** Adds `GET`, `POST` and `DELETE /directives`, answered by others. */
@@ -33,8 +37,7 @@ export function forwardDirectives(server: FastifyInstance, others: DirectivesOfO
   server.delete('/directives', async (request, reply) => {
     const parsed = directiveRemovalSchema.safeParse(request.body);
     if (!parsed.success) return reply.code(400).send({ error: z.prettifyError(parsed.error) });
-    const { dryRun } = parsed.data;
-    return forwarded(reply, async () => ({ directives: await others.remove(parsed.data), dryRun }));
+    return forwarded(reply, () => others.remove(parsed.data));
   });
 }
 

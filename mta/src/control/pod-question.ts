@@ -20,6 +20,9 @@ export const mailQuestionSchema = z.strictObject({
   source: name,
 });
 
+/** Selectors that one question may name: each is held against every unit of the queue. */
+export const MAX_ASKED_SELECTORS = 500;
+
 /** What all pods of a cluster can be asked at once. */
 export const podQuestionSchema = z.discriminatedUnion('ask', [
   z.strictObject({ ask: z.literal('Pod') }),
@@ -37,8 +40,11 @@ export const podQuestionSchema = z.discriminatedUnion('ask', [
     /** Most rows that one pod sends. */
     limit: z.int().min(1).max(10_000),
   }),
-  /** How much queued mail a directive with this selector would touch. */
-  z.strictObject({ ask: z.literal('Chosen'), selector: selectorSchema }),
+  /** How much queued mail directives with these selectors touch. */
+  z.strictObject({
+    ask: z.literal('Chosen'),
+    selectors: z.array(selectorSchema).min(1).max(MAX_ASKED_SELECTORS),
+  }),
   z.strictObject({ ask: z.literal('Mail'), mail: mailQuestionSchema }),
   /** What happens now; so many rows of each kind. */
   z.strictObject({ ask: z.literal('Activity'), rows: z.int().min(1).max(MAX_ACTIVITY_ROWS) }),

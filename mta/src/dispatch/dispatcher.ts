@@ -296,14 +296,16 @@ export class Dispatcher {
     return this.#generation.directives.directives;
   }
 
-  /** How much queued mail a selector without Source and MxHost chooses, and how much there is in all: for a rehearsal. */
-  chosenBy(selector: Selector): { readonly groups: number; readonly recipients: number } {
+  /** How much queued mail any of these selectors chooses, Source and MxHost left out: for a rehearsal. */
+  chosenBy(selectors: readonly Selector[]): { readonly groups: number; readonly recipients: number } {
     const { queue } = this.#context;
+    const parts = selectors.map(mailPart);
     let groups = 0;
     let recipients = 0;
     for (const lane of queue.lanes()) {
       for (const unit of queue.unitsOf(lane)) {
-        if (!selects(mailPart(selector), unitFacts(this.#generation, queue.unitKey(unit)))) continue;
+        const facts = unitFacts(this.#generation, queue.unitKey(unit));
+        if (!parts.some((part) => selects(part, facts))) continue;
         const counts = queue.unitCounts(unit);
         groups += counts.ready + counts.asleep + counts.waiting + counts.taken;
         recipients += counts.recipients;

@@ -27,7 +27,7 @@ export interface ReactionDeskOptions {
   readonly directives: DirectiveStore;
   readonly hits: HitCounting;
   readonly clock: Clock;
-  readonly report: DispatchReport;
+  readonly report: Pick<DispatchReport, 'reacted' | 'fault'>;
 }
 
 /** Where a reply came. */
@@ -45,7 +45,7 @@ export class ReactionDesk {
   readonly #reactor: Reactor;
   readonly #directives: DirectiveStore;
   readonly #clock: Clock;
-  readonly #report: DispatchReport;
+  readonly #report: ReactionDeskOptions['report'];
 
   constructor({ directives, hits, clock, report }: ReactionDeskOptions) {
     this.#reactor = new Reactor(hits);
