@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { SluiceError } from '@sluice/crds';
 import { type Directive, type DirectiveStore, openSharedDirectives } from '@sluice/mta/react';
 import { PROVIDERS } from '@sluice/mta/sink';
@@ -219,6 +221,40 @@ test('two pods that cut a limit at the same moment cut it once; a directive that
   await assert.rejects(one.store.put([large]), /is the most/);
 });
 
+test('a watch that the server lost without a word is found out and begun anew within seconds', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const nats = await startNats();
+  const store = await openSharedDirectives({
+    nats: { servers: [nats.url], credentials: { kind: 'none' }, inboxPrefix: 'sluice.inbox', name: 'test' },
+    bucket: 'sluice-directives',
+    replicas: 1,
+    createBucket: true,
+    nowMs: Date.now,
+    onInForce: () => {},
+    onError: () => {},
+  });
+  const administrator = await connect({ servers: nats.url });
+  context.after(async () => {
+    await administrator.close();
+    await store.close();
+    await nats.close();
+  });
+  const manager = await jetstreamManager(administrator);
+  for await (const { name } of manager.consumers.list('KV_sluice-directives'))
+    await manager.consumers.delete('KV_sluice-directives', name);
+  const directive = suspension('ip-1', { id: 'operator suspend source=ip-1' });
+  await jetstream(administrator).publish('$KV.sluice-directives.key', JSON.stringify(directive));
+  await until(
+    'it is obeyed',
+    () => store.set.directives.length,
+    (count) => count === 1,
+    10_000,
+  );
+  assert.equal(store.trouble, undefined);
+});
+
 test('one server of three is lost with the watches that it served: orders are obeyed all the same, soon again within a second', {
   skip,
   timeout: 90_000,
@@ -283,7 +319,7 @@ test('an order to one pod stops all of them within a second, counts the mail of 
     { ...PROVIDERS.plain('mx.group.example'), finalDotMs: 20 },
     {
       retry: { delays: ['1s'] },
-      limits: [{ name: 'site', per: ['Site'], recipientRate: '50/s' }],
+      limits: [{ name: 'site', per: ['Site'], recipientRate: '10/s' }],
     },
   );
   const pods = await Promise.all([group.start(), group.start(), group.start()]);
@@ -312,9 +348,10 @@ test('an order to one pod stops all of them within a second, counts the mail of 
     assert.match(await sluiceCommand(pod, 'directives'), /^hold +domain=group\.example .* wrong link$/m);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   assert.equal(delivered(), held, 'nothing has left since');
-  const wouldEnd = await sluiceCommand(late, 'release', '--all', '--dry-run');
+  await sluiceCommand(one, 'override', 'site', '--recipient-rate', 'Unlimited', '--domain', GROUP_DOMAIN);
+  const wouldEnd = await sluiceCommand(late, 'release', '--domain', GROUP_DOMAIN, '--dry-run');
   assert.match(wouldEnd, /1 would end\. They touch \d+ queued recipient groups, \d+ recipients on 4 pods/);
-  assert.match(await sluiceCommand(late, 'release', '--all'), /1 ended/);
+  assert.match(await sluiceCommand(late, 'release', '--domain', GROUP_DOMAIN), /1 ended/);
   await until('all is delivered', delivered, (count) => count === 650, 40_000);
   assert.equal(group.host.ledger.totals.duplicates, 0);
 });
