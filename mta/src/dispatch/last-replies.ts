@@ -9,6 +9,8 @@ export const MAX_LAST_REPLIES = 20_000;
  */
 export class LastReplies {
   readonly #replies = new Map<string, Reply>();
+  /** Goes on where it was: a new one would step over everything that was deleted, each time. */
+  #oldest = this.#replies.keys();
 
   get(sequence: number, group: number): Reply | undefined {
     return this.#replies.get(keyOf(sequence, group));
@@ -18,16 +20,21 @@ export class LastReplies {
     const key = keyOf(sequence, group);
     this.#replies.delete(key);
     this.#replies.set(key, reply);
-    if (this.#replies.size <= MAX_LAST_REPLIES) return;
-    for (const oldest of this.#replies.keys()) {
-      this.#replies.delete(oldest);
-      return;
-    }
+    if (this.#replies.size > MAX_LAST_REPLIES) this.#forgetOldest();
   }
 
   /** Cheap when there are none: called for every message. */
   delete(sequence: number, group: number): void {
     if (this.#replies.size > 0) this.#replies.delete(keyOf(sequence, group));
+  }
+
+  #forgetOldest(): void {
+    let oldest = this.#oldest.next();
+    if (oldest.done === true) {
+      this.#oldest = this.#replies.keys();
+      oldest = this.#oldest.next();
+    }
+    if (oldest.done !== true) this.#replies.delete(oldest.value);
   }
 }
 

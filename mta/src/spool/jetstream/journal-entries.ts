@@ -4,20 +4,31 @@ import type { JournalEntry } from '../segment/owner-command.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
 import { walkStream } from './stream-walk.ts';
 
-/** All batches of a subject of the JOURNAL stream after a sequence, up to what its leader has now. */
+/** Batches that are given at a time where a long journal is read: decoded they take some ten times their bytes. */
+const PART_ENTRIES = 32;
+
+/**
+ * All batches of a subject of the JOURNAL stream after a sequence, up to what its leader has now. A long journal comes in parts if `onPart` takes
+ * them; what is left then is returned.
+ */
 export async function readJournal(
   context: SpoolContext,
   subject: string,
   after: number,
+  onPart?: (entries: readonly JournalEntry[]) => void,
 ): Promise<readonly JournalEntry[]> {
   const stream = context.layout.journalStream;
   const last = await context.manager.streams.getMessage(stream, { last_by_subj: subject });
   if (last === null || last.seq <= after) return [];
   if (last.seq === after + 1) return [{ sequence: last.seq, batch: batchOf(subject, last.seq, last.data) }];
-  const entries: JournalEntry[] = [];
+  let entries: JournalEntry[] = [];
   const range = { stream, filter: subject, from: after + 1, to: last.seq, headersOnly: false };
-  for await (const { seq, data } of walkStream(context, range))
+  for await (const { seq, data } of walkStream(context, range)) {
     entries.push({ sequence: seq, batch: batchOf(subject, seq, data) });
+    if (onPart === undefined || entries.length < PART_ENTRIES || seq === last.seq) continue;
+    onPart(entries);
+    entries = [];
+  }
   return entries;
 }
 

@@ -32,8 +32,11 @@ export function carryOut(shell: OwnedSegment, command: OwnerCommand): void {
   };
   switch (command.kind) {
     case 'read-journal': {
-      const { after } = command;
-      const read = readJournal(context, layout.journalSubject(segment), after);
+      let { after } = command;
+      const read = readJournal(context, layout.journalSubject(segment), after, (entries) => {
+        shell.handle({ kind: 'journal', after, entries, isPart: true });
+        after = entries.at(-1)?.sequence ?? after;
+      });
       return tell(read.then((entries) => ({ kind: 'journal', after, entries })));
     }
     case 'append':

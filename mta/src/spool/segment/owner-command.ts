@@ -66,7 +66,13 @@ export type OwnerCommand =
 export type OwnerEvent =
   /** It is this pod's turn to adopt. */
   | { readonly kind: 'adopt' }
-  | { readonly kind: 'journal'; readonly after: number; readonly entries: readonly JournalEntry[] }
+  | {
+      readonly kind: 'journal';
+      readonly after: number;
+      readonly entries: readonly JournalEntry[];
+      /** More follows, without being asked for. */
+      readonly isPart?: boolean;
+    }
   /** An answer of the server. */
   | { readonly kind: 'appended'; readonly number: number; readonly sequence: number }
   /** Refused because the last sequence was another, or no answer: which of both decides nothing. */

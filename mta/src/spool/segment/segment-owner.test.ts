@@ -88,6 +88,17 @@ describe('the owner of a segment', () => {
     assert.equal(owner.phase, 'fencing');
   });
 
+  test('a journal that takes long to read is read once: asked for again and again it would never end', () => {
+    const owner = newOwner([OTHER]);
+    owner.handle({ kind: 'adopt' }, 0);
+    const fence = entry(10, OTHER, 1, { kind: 'fence' });
+    assert.deepEqual(owner.handle({ kind: 'journal', after: 0, entries: [fence], isPart: true }, 4_000), []);
+    assert.deepEqual(owner.handle({ kind: 'tick' }, 6_000), []);
+    const more = entry(11, OTHER, 2, { kind: 'inflight', place: message(3), group: 0, uncleanEnds: 0 });
+    const { expected } = appendOf(owner.handle({ kind: 'journal', after: 10, entries: [more] }, 8_000));
+    assert.equal(expected, 11);
+  });
+
   test('sends while it still reads, and takes new mail only after both markers', () => {
     const owner = newOwner([OTHER]);
     owner.handle({ kind: 'adopt' }, 0);

@@ -283,7 +283,7 @@ export class SegmentOwner {
         if (this.#phase === 'idle') this.#adopt(nowMs);
         return;
       case 'journal':
-        return this.#readJournal(event.after, event.entries, nowMs);
+        return this.#readJournal(event.after, event.entries, event.isPart === true, nowMs);
       case 'appended':
         if (this.#writer.underWay?.number === event.number) this.#appended(event.sequence, nowMs);
         return;
@@ -367,7 +367,7 @@ export class SegmentOwner {
     return this.#phase === 'reading' ? this.#state.lastSequence : this.#writer.lastSequence;
   }
 
-  #readJournal(after: number, entries: readonly JournalEntry[], nowMs: number): void {
+  #readJournal(after: number, entries: readonly JournalEntry[], isPart: boolean, nowMs: number): void {
     if (after !== this.#lastKnown) return;
     if (this.#phase === 'reading') {
       // The server knows of more than this replica: asked again a little later.
@@ -375,7 +375,9 @@ export class SegmentOwner {
       this.#refused = false;
       for (const { sequence, batch } of entries) this.#state.apply(sequence, batch);
       this.#shortener.read(entries);
-      this.#decide(nowMs);
+      // A long journal comes in parts: it is not asked for again while they come.
+      this.#askedAtMs = nowMs;
+      if (!isPart) this.#decide(nowMs);
     } else if (this.#writer.isUnclear) {
       const found = this.#writer.resolve(entries);
       if (found === 'other') this.#drop('another pod owns the segment', 'idle');
