@@ -55,10 +55,10 @@ const trial = z
           .enum(['plain', 'gmail', 'yahoo', 'outlook', 'microsoft-365', 'small'])
           .default('plain')
           .describe('Whose replies it gives; `gmail` pushes back as Gmail does.'),
-        ...podFields({ cpu: '50m', memory: '96Mi' }, { memory: '256Mi' }),
+        resources: podFields({ cpu: '50m', memory: '96Mi' }, { memory: '256Mi' }).resources,
       })
       .prefault({})
-      .describe('The sink.'),
+      .describe('The sink beside each pod.'),
   })
   .prefault({})
   .describe('Trial mode: the default until you have said from which addresses mail leaves.');
@@ -221,10 +221,14 @@ const mta = z
       .min(0)
       .max(1000)
       .default(2)
-      .describe('Pods; ignored with autoscaling. Nothing is on them.'),
+      .describe('Pods; ignored where something scales them. Nothing is on them.'),
     autoscaling: z
       .strictObject({
         enabled: z.boolean().default(false).describe('Whether there is a HorizontalPodAutoscaler.'),
+        external: z
+          .boolean()
+          .default(false)
+          .describe('Something else scales, such as KEDA: the chart says no number of pods.'),
         minReplicas: z.int().min(1).default(2).describe('At least.'),
         maxReplicas: z.int().min(1).default(10).describe('At most.'),
         targetCPUUtilizationPercentage: z
@@ -373,6 +377,7 @@ export const valuesSchema = z
       .default('')
       .meta({ form: 'name of at most 40' })
       .describe('First part of all names; empty = the release, with `sluice` unless it has it.'),
+    clusterDomain: z.string().min(1).default('cluster.local').describe('Domain of the names of Services.'),
     listenAddress: z
       .enum(['0.0.0.0', '::'])
       .default('0.0.0.0')

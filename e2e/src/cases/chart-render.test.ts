@@ -71,6 +71,15 @@ test('every sluice.yaml that the chart writes is one that sluice run takes', { s
   }
 });
 
+test('the values of the install guide are ones that the chart takes', { skip }, async () => {
+  const guide = readFileSync(new URL('../../../docs/guides/install-kubernetes.md', import.meta.url), 'utf8');
+  const blocks = [...guide.matchAll(/^```yaml\n# (production|operator|team)\.yaml\n([\s\S]*?)^```$/gm)];
+  assert.equal(blocks.length, 3);
+  for (const helm of helms)
+    for (const [, name, values = ''] of blocks)
+      assert.ok((await template(helm, values)).length > 5, `${name}.yaml with Helm ${helm.line}`);
+});
+
 test('helm lint has nothing to say', { skip }, async () => {
   for (const helm of helms)
     for (const file of globSync(join(TESTDATA, '*.values.yaml'))) {

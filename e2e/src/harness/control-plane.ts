@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clusterCertificates } from './cluster-certificates.ts';
 import { freePorts } from './free-ports.ts';
-import { ETCD, goTool, KUBE_APISERVER, KUBECTL } from './go-tool.ts';
+import { ETCD, goTool, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER, KUBECTL } from './go-tool.ts';
 import { type StartedProgram, startProgram } from './started-program.ts';
 import { until } from './until.ts';
 
@@ -16,9 +16,10 @@ export interface KubectlResult {
   readonly err: string;
 }
 
-/** A real API server with its etcd on 127.0.0.1, RBAC on. Its state and its ports outlive a restart of either. */
+/** A real API server with its etcd on 127.0.0.1, RBAC on, and its controllers where they were asked for. Its state and its ports outlive a restart of either. */
 export interface ControlPlane {
   readonly url: string;
+  readonly port: number;
   /** PEM file of the CA that signed the API server's certificate. */
   readonly caFile: string;
   /** Path of a kubeconfig for a user in some groups; `admin` in `system:masters` may do everything. */
@@ -37,9 +38,30 @@ export interface ControlPlane {
 
 const START_TIMEOUT_MS = 60_000;
 
+/** Controllers without which a chart is only text in the API server: pods of workloads, service accounts, what is deleted with its owner. */
+const CONTROLLERS = [
+  'deployment-controller',
+  'replicaset-controller',
+  'statefulset-controller',
+  'serviceaccount-controller',
+  'root-ca-certificate-publisher-controller',
+  'disruption-controller',
+  'garbage-collector-controller',
+  'namespace-controller',
+];
+
+export interface ControlPlaneOptions {
+  /** Runs kube-controller-manager and kube-scheduler too, and the admission of service accounts that needs them. */
+  readonly controllers?: boolean;
+}
+
 /** Why tests with a real API server cannot run here, in the words that `skip` shows; `false` = they can. Builds what is missing. */
-export async function skipWithoutControlPlane(notCovered: string): Promise<string | false> {
-  for (const tool of [ETCD, KUBE_APISERVER, KUBECTL]) {
+export async function skipWithoutControlPlane(
+  notCovered: string,
+  { controllers = false }: ControlPlaneOptions = {},
+): Promise<string | false> {
+  const more = controllers ? [KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER] : [];
+  for (const tool of [ETCD, KUBE_APISERVER, KUBECTL, ...more]) {
     const found = await goTool(tool);
     if ('missing' in found) return `${found.missing}: NOT COVERED: ${notCovered}`;
   }
@@ -51,7 +73,9 @@ export async function skipWithoutControlPlane(notCovered: string): Promise<strin
  *
  * Example: `const cluster = await startControlPlane(); await cluster.kubectl(['get', 'namespaces']); … await cluster.close()`
  */
-export async function startControlPlane(): Promise<ControlPlane> {
+export async function startControlPlane({
+  controllers = false,
+}: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-cluster-'));
   const file = (name: string): string => join(directory, name);
   const [clientPort = 0, peerPort = 0, apiPort = 0] = await freePorts(3);
@@ -79,7 +103,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
     `--tls-private-key-file=${certificates.serverKeyFile}`,
     `--client-ca-file=${certificates.caFile}`,
     '--authorization-mode=RBAC',
-    '--disable-admission-plugins=ServiceAccount',
+    ...(controllers ? [] : ['--disable-admission-plugins=ServiceAccount']),
     '--service-cluster-ip-range=10.0.0.0/24',
     '--endpoint-reconciler-type=none',
     '--service-account-issuer=https://kubernetes.default.svc',
@@ -123,19 +147,37 @@ export async function startControlPlane(): Promise<ControlPlane> {
       }),
     ]);
   };
+  const others: StartedProgram[] = [];
+  const startControllers = async (): Promise<void> => {
+    const common = [`--kubeconfig=${admin}`, '--leader-elect=false', '--secure-port=0', '--v=0'];
+    others.push(
+      startProgram([
+        await program(KUBE_CONTROLLER_MANAGER),
+        ...common,
+        `--controllers=${CONTROLLERS.join(',')}`,
+        `--root-ca-file=${certificates.caFile}`,
+        `--service-account-private-key-file=${certificates.serviceAccountKeyFile}`,
+        '--concurrent-deployment-syncs=2',
+      ]),
+      startProgram([await program(KUBE_SCHEDULER), ...common]),
+    );
+  };
   const close = async (): Promise<void> => {
+    await Promise.all(others.map((each) => each.kill('SIGKILL')));
     await running?.kill('SIGKILL');
     await etcd.kill('SIGKILL');
     rmSync(directory, { recursive: true, force: true });
   };
   try {
     await startApiServer();
+    if (controllers) await startControllers();
   } catch (error) {
     await close();
     throw error;
   }
   return {
     url,
+    port: apiPort,
     caFile: certificates.caFile,
     get apiServerPid() {
       return running?.pid ?? 0;

@@ -14,6 +14,8 @@ export interface StartedProgram {
   line<T>(find: (line: string) => T | undefined): Promise<T>;
   /** Resolves when it has ended, with its exit code; `null` = a signal ended it. */
   readonly ended: Promise<number | null>;
+  /** The same, as far as it is known now; `undefined` = it runs. */
+  readonly code: number | null | undefined;
   /** Sends a signal, then as {@link ended}. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -56,6 +58,9 @@ export function startProgram([program = '', ...flags]: readonly string[]): Start
     pid: child.pid ?? 0,
     lines,
     ended,
+    get code() {
+      return child.exitCode === null && child.signalCode === null ? undefined : child.exitCode;
+    },
     line: (find) => firstLine(find, lines, watchers, ended, program),
     kill: (signal) => kill(child, signal, ended),
   };

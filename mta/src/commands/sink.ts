@@ -29,7 +29,7 @@ export function sink(program: Command): void {
         `A ${provider} host listens on ${running.address}:${running.port}. Ctrl-C ends it.\n`,
       );
       let before = 0;
-      const timer = setInterval(() => {
+      const tell = (): void => {
         const { delivered, duplicates } = running.ledger.totals;
         const sources = running.ledger
           .sources()
@@ -53,13 +53,15 @@ export function sink(program: Command): void {
           );
         }
         before = delivered;
-      }, 1000);
+      };
+      const timer = setInterval(tell, 1000);
       await new Promise<void>((resolve) => {
         process.once('SIGINT', resolve);
         process.once('SIGTERM', resolve);
       });
       clearInterval(timer);
       await running.close();
+      tell();
     });
 }
 
