@@ -61,7 +61,8 @@ const program = new Command('sluice-operator')
   .exitOverride()
   .addHelpText('after', '\nExample:\n  $ sluice-operator --kubeconfig ~/.kube/config --namespace mail\n');
 
-process.exitCode = await main();
+// What a library left open must not keep an operator that has released its lease.
+process.exit(await main());
 
 async function main(): Promise<number> {
   try {
@@ -94,6 +95,7 @@ async function run(
   },
 ): Promise<void> {
   const { kubeconfig, name, providers, health = DEFAULT_HEALTH, logLevel } = options;
+  const nats = natsOf(options);
   // Before anything is started: a signal that comes meanwhile must still release the lease.
   const stop = new Promise<void>((resolve) => {
     process.on('SIGTERM', () => resolve());
@@ -120,7 +122,7 @@ async function run(
     scope: options.allNamespaces === true ? 'AllNamespaces' : 'Namespace',
     release: name,
     library,
-    ...natsOf(options),
+    ...nats,
     health,
     logger,
   });

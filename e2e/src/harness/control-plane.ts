@@ -51,6 +51,8 @@ const CONTROLLERS = [
 ];
 
 export interface ControlPlaneOptions {
+  /** Who asked for what and when goes there, a JSON line for each request. */
+  readonly auditFile?: string;
   /** Runs kube-controller-manager and kube-scheduler too, and the admission of service accounts that needs them. */
   readonly controllers?: boolean;
 }
@@ -75,6 +77,7 @@ export async function skipWithoutControlPlane(
  */
 export async function startControlPlane({
   controllers = false,
+  auditFile,
 }: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-cluster-'));
   const file = (name: string): string => join(directory, name);
@@ -111,6 +114,7 @@ export async function startControlPlane({
     `--service-account-signing-key-file=${certificates.serviceAccountKeyFile}`,
     '--profiling=false',
     '--v=0',
+    ...(auditFile === undefined ? [] : auditFlags(auditFile, file('audit-policy.yaml'))),
   ];
   const kubectlPath = await program(KUBECTL);
   let running: StartedProgram | undefined;
@@ -190,6 +194,12 @@ export async function startControlPlane({
     startApiServer,
     close,
   };
+}
+
+function auditFlags(auditFile: string, policyFile: string): readonly string[] {
+  const policy = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules: [{ level: 'Metadata' }] };
+  writeFileSync(policyFile, JSON.stringify(policy));
+  return [`--audit-policy-file=${policyFile}`, `--audit-log-path=${auditFile}`];
 }
 
 async function program(tool: Parameters<typeof goTool>[0]): Promise<string> {

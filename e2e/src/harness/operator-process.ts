@@ -13,13 +13,19 @@ export interface OperatorProcess {
   readonly leads: Promise<unknown>;
 }
 
-/** Example: `const operator = await startOperatorProcess(cluster.kubeconfig('operator'), 'mail'); await operator.leads` */
+/**
+ * @param prefix command that starts it, as `env NAME=value` does; its process becomes the operator
+ *
+ * Example: `const operator = await startOperatorProcess(cluster.kubeconfig('operator'), 'mail'); await operator.leads`
+ */
 export async function startOperatorProcess(
   kubeconfig: string,
   namespace: string,
   flags: readonly string[] = [],
+  prefix: readonly string[] = [],
 ): Promise<OperatorProcess> {
   const program = startProgram([
+    ...prefix,
     // As users start it: its first line chooses the flags.
     MAIN,
     '--kubeconfig',

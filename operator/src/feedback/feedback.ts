@@ -1,5 +1,5 @@
 import type { Consumer, ConsumerMessages, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '../kube/mod.ts';
 import type { FeedbackSource, FeedbackState } from './feedback-state.ts';
 import { connectNats, type NatsAccess, sessionBucket } from './nats-access.ts';
@@ -7,6 +7,11 @@ import { SessionBook } from './session-book.ts';
 
 /** How often it is asked up to where the bucket goes: proof that nothing is unread. Milliseconds. */
 const LOOK_EVERY_MS = 2_000;
+/**
+ * While servers take connections and say nothing they are tried ever more rarely, up to this. @nats-io/transport-node 3.4.0 keeps the socket of an attempt that timed out until the other end
+ * closes it, so a server that hangs must not be asked every other second. Milliseconds.
+ */
+const MAX_RETRY_MS = 60_000;
 /** An answer of NATS that does not come within it does not come. Milliseconds. */
 const ANSWER_TIMEOUT_MS = 3_000;
 /** After a start statuses are not written for so long while nothing is known of the pods: what they say of before holds until then. Milliseconds. */
@@ -54,6 +59,7 @@ export class Feedback implements FeedbackSource {
   #startedAtMs = 0;
   /** Of the last proof that nothing is unread. */
   #provenAtMs: number | undefined;
+  #timeouts = 0;
   #trouble = '';
   #stopped = false;
 
@@ -92,7 +98,7 @@ export class Feedback implements FeedbackSource {
           () => this.#troubled(''),
           (error: unknown) => this.#troubled(error instanceof Error ? error.message : String(error)),
         )
-        .then(() => this.#again(LOOK_EVERY_MS));
+        .then(() => this.#again(Math.min(MAX_RETRY_MS, LOOK_EVERY_MS * 2 ** this.#timeouts)));
     }, delayMs);
   }
 
@@ -127,7 +133,12 @@ export class Feedback implements FeedbackSource {
   async #reach(): Promise<JetStreamManager> {
     if (this.#manager !== undefined && this.#connection?.isClosed() === false) return this.#manager;
     const { jetstreamManager } = await import('@nats-io/jetstream');
-    const connection = await connectNats(this.#options.access);
+    const connection = await connectNats(this.#options.access).catch((error: unknown) => {
+      // One that refuses, or is not there, may be asked again soon.
+      this.#timeouts = error instanceof errors.TimeoutError ? this.#timeouts + 1 : 0;
+      throw error;
+    });
+    this.#timeouts = 0;
     this.#connection = connection;
     if (this.#stopped) await connection.close();
     this.#watch = undefined;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { ClusterAccess } from './access.ts';
 import { ApiClient } from './api-client.ts';
 
 /** What happens to a request instead of an answer. `Hang` = the connection stays open and nothing comes. */
@@ -81,13 +82,17 @@ export class FakeApiServer {
   }
 
   client(): ApiClient {
+    return new ApiClient(this.access());
+  }
+
+  access(): ClusterAccess {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('it does not listen');
-    return new ApiClient({
+    return {
       server: new URL(`http://127.0.0.1:${address.port}`),
       namespace: 'mail',
       apply: async () => {},
-    });
+    };
   }
 
   get openWatches(): number {
