@@ -27,6 +27,9 @@ export class ChaosPod {
   /** Its log, over all its lives. */
   readonly log: string[] = [];
   #process: SluiceProcess | undefined;
+  /** Of the process that is there now, up or not; 0 = none. */
+  #pid = 0;
+  #starting: Promise<void> | undefined;
   #linesRead = 0;
   #isDown = false;
   #closed = false;
@@ -46,16 +49,27 @@ export class ChaosPod {
     return this.#process?.admin;
   }
 
-  /** Starts it, and again until it is up. */
-  async start(): Promise<void> {
+  /** Starts it, and again until it is up; one process at a time, whoever asks. */
+  start(): Promise<void> {
     this.#isDown = false;
+    this.#starting ??= this.#startUntilUp().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async #startUntilUp(): Promise<void> {
     while (this.#process === undefined && !this.#isDown && !this.#closed) {
       try {
-        const started = await startSluice(this.#options.setup);
+        const onSpawned = (pid: number): void => {
+          this.#pid = pid;
+        };
+        const started = await startSluice({ ...this.#options.setup, onSpawned });
         this.#linesRead = 0;
         this.#process = started;
         this.#supervise(started);
       } catch (error) {
+        this.#pid = 0;
         const reason = error instanceof Error ? error.message : String(error);
         this.#options.say(`${this.name} could not start: ${lastLine(reason)}`);
         await pause(RESTART_MS);
@@ -72,6 +86,18 @@ export class ChaosPod {
     await running.kill(signal);
     this.#read(running);
     return true;
+  }
+
+  /** SIGKILL at once, also while it starts or ends; started again after `downMs`. */
+  async shoot(downMs: number): Promise<void> {
+    if (this.#process !== undefined) {
+      await this.end('SIGKILL');
+      await pause(downMs);
+      await this.start();
+    } else if (this.#pid !== 0) {
+      // Whoever starts or ends it goes on from there.
+      process.kill(this.#pid, 'SIGKILL');
+    }
   }
 
   /** SIGSTOP or SIGCONT; `false` = it was not up. */
@@ -103,6 +129,7 @@ export class ChaosPod {
 
   #supervise(started: SluiceProcess): void {
     void started.ended.then(async (code) => {
+      this.#pid = 0;
       if (this.#process !== started) return;
       this.#process = undefined;
       this.#read(started);

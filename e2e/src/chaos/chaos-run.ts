@@ -27,6 +27,8 @@ export interface ChaosResult extends Verdict {
   readonly faults: number;
 }
 
+/** A message that ends its owner at once ends so many at most (ADR 0022). */
+const MOST_POISONED = 4;
 const SESSIONS_PER_POD = 5;
 /** Nothing is queued at so many questions in a row, a second apart: nothing is on its way from one pod to another. */
 const EMPTY_ANSWERS = 3;
@@ -180,6 +182,10 @@ function complaintsOf(scene: Scene, queued: ReadonlyMap<string, number> | undefi
   else if (queued.size > 0)
     complaints.push(
       `STUCK: still queued: ${[...queued].map(([domain, count]) => `${count} to ${domain}`).join(', ')}`,
+    );
+  if (scene.poisoned.length > MOST_POISONED)
+    complaints.push(
+      `POISON ended ${scene.poisoned.length} pods (${scene.poisoned.join(', ')}), at most ${MOST_POISONED} are promised`,
     );
   const untold = new Set(scene.deliveries.map(({ recipient }) => recipient)).difference(scene.events.ended);
   if (untold.size > 0)

@@ -37,6 +37,8 @@ export class Scene {
   readonly journal = new JournalBook();
   readonly events = new EventBook();
   readonly deliveries: readonly Delivery[];
+  /** Pods that the poison message ended, one after the other. */
+  readonly poisoned: readonly string[];
   readonly #network: ChaosNetwork;
   readonly #connection: NatsConnection;
   readonly #poison: PoisonHost;
@@ -49,6 +51,7 @@ export class Scene {
     readonly pods: readonly ChaosPod[];
     readonly internet: Internet;
     readonly deliveries: readonly Delivery[];
+    readonly poisoned: readonly string[];
     readonly network: ChaosNetwork;
     readonly connection: NatsConnection;
     readonly poison: PoisonHost;
@@ -57,6 +60,7 @@ export class Scene {
     this.pods = parts.pods;
     this.internet = parts.internet;
     this.deliveries = parts.deliveries;
+    this.poisoned = parts.poisoned;
     this.#network = parts.network;
     this.#connection = parts.connection;
     this.#poison = parts.poison;
@@ -87,14 +91,13 @@ export class Scene {
       onDelivered: (recipient, source) => deliveries.push({ recipient, source, atMs: Date.now() }),
     });
     const pods: ChaosPod[] = [];
+    const poisoned: string[] = [];
     const poison = await startPoisonHost(network.poisonHost, (source) => {
       const pod = pods.find(({ place }) => place.address === source);
       if (pod === undefined) return;
+      poisoned.push(pod.name);
       say(`${pod.name} sends the poison message: kill -9`);
-      void pod.end('SIGKILL').then(async () => {
-        await pause(POISON_DOWN_MS);
-        await pod.start();
-      });
+      void pod.shoot(POISON_DOWN_MS);
     });
     for (const [index, place] of network.places.entries()) {
       const name = `pod-${index}`;
@@ -140,7 +143,7 @@ export class Scene {
       inboxPrefix: 'judge.inbox',
       name: 'judge',
     });
-    return new Scene({ nodes, pods, internet, deliveries, network, connection, poison });
+    return new Scene({ nodes, pods, internet, deliveries, poisoned, network, connection, poison });
   }
 
   get domains(): readonly string[] {
@@ -235,8 +238,4 @@ export class Scene {
       NATS_PATIENCE_MS,
     );
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -21,6 +21,8 @@ export interface SluiceSetup {
   readonly nodeOptions?: readonly string[];
   /** After `run --config …`. */
   readonly args?: readonly string[];
+  /** Told its process id before it is up. */
+  readonly onSpawned?: (pid: number) => void;
   /** Command that starts it, as `nsenter` does; its process becomes the program. */
   readonly prefix?: readonly string[];
 }
@@ -80,6 +82,7 @@ export async function startSluice(setup: SluiceSetup): Promise<SluiceProcess> {
       ...setup.environment,
     },
   });
+  if (child.pid !== undefined) setup.onSpawned?.(child.pid);
   // Nobody else would end it if this process did not get to `close`.
   const killWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', killWithUs);
