@@ -6,13 +6,13 @@ import { startProgram } from '../harness/started-program.ts';
 
 const skip = await skipWithoutNats('faults of pods and NATS nodes under load');
 const MAIN = fileURLToPath(new URL('../chaos/main.ts', import.meta.url));
-const SEED = 439;
+const SEED = 967;
 
-test('a quarter of a minute of faults: no message that got its 250 is lost, no duplicate is unexplained', {
+test('twelve seconds of faults: no message that got its 250 is lost, no duplicate is unexplained', {
   skip,
   timeout: 150_000,
 }, async (context) => {
-  const run = startProgram([process.execPath, MAIN, '--seed', String(SEED), '--minutes', '0.24']);
+  const run = startProgram([process.execPath, MAIN, '--seed', String(SEED), '--minutes', '0.2']);
   context.after(() => run.kill('SIGTERM'));
   const code = await run.ended;
   const said = run.lines.join('\n');
