@@ -16,17 +16,20 @@ const projection = z.object({
   downwardAPI: downward.optional(),
   serviceAccountToken: z.object({ path: z.string(), expirationSeconds: z.number().optional() }).optional(),
 });
+/** 0644, as everywhere in Kubernetes. */
+const defaultMode = z.number().default(0o644);
 const volume = z.object({
   name: z.string(),
-  configMap: objectSource.optional(),
+  configMap: objectSource.extend({ defaultMode }).optional(),
   secret: z
     .object({
+      defaultMode,
       secretName: z.string(),
       optional: z.boolean().optional(),
       items: z.array(keyToPath).optional(),
     })
     .optional(),
-  projected: z.object({ sources: z.array(projection) }).optional(),
+  projected: z.object({ defaultMode, sources: z.array(projection) }).optional(),
   emptyDir: z.object({}).optional(),
 });
 const probe = z.object({

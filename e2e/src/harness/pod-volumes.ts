@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ControlPlane } from './control-plane.ts';
 import { heldSchema, type ObjectSource, type Pod, type Volume } from './pod-spec.ts';
@@ -17,7 +17,7 @@ export async function writeVolumes(cluster: ControlPlane, pod: Pod, directory: s
     const { runAsUser = 0, fsGroup = 0 } = pod.spec.securityContext;
     const files = await filesOf(cluster, pod, volume);
     if (files === undefined) chownSync(path, runAsUser, fsGroup);
-    else swap(path, files);
+    else swap(path, files, modeOf(volume), fsGroup);
   }
 }
 
@@ -80,13 +80,19 @@ async function tokenFor(cluster: ControlPlane, { metadata, spec }: Pod): Promise
   return out.trim();
 }
 
+function modeOf({ configMap, secret, projected }: Volume): number {
+  return (configMap ?? secret ?? projected)?.defaultMode ?? 0o644;
+}
+
 /** As the kubelet's AtomicWriter: readers see the old files or the new ones, never some of each. */
-function swap(directory: string, files: Files): void {
+function swap(directory: string, files: Files, mode: number, group: number): void {
   const stamp = `..${process.hrtime.bigint()}`;
   for (const [name, content] of files) {
     const path = join(directory, stamp, name);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content, { mode: 0o444 });
+    writeFileSync(path, content);
+    chmodSync(path, mode);
+    chownSync(path, 0, group);
   }
   mkdirSync(join(directory, stamp), { recursive: true });
   symlinkSync(stamp, join(directory, '..data_tmp'));

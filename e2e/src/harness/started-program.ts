@@ -5,6 +5,12 @@ import { createInterface } from 'node:readline';
 /** After its end, what it forked may hold its outputs open; they are read for so long, milliseconds. */
 const OUTPUT_LIMIT_MS = 500;
 
+/** What would outlive a test that ends in the middle. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A program that a test started. */
 export interface StartedProgram {
   readonly pid: number;
@@ -30,8 +36,7 @@ export function startProgram([program = '', ...flags]: readonly string[]): Start
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}` },
   });
-  const killWithUs = (): void => void child.kill('SIGKILL');
-  process.once('exit', killWithUs);
+  running.add(child);
   const lines: string[] = [];
   const watchers = new Set<(line: string) => void>();
   for (const stream of [child.stdout, child.stderr]) {
@@ -43,7 +48,7 @@ export function startProgram([program = '', ...flags]: readonly string[]): Start
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', () => {
-      process.off('exit', killWithUs);
+      running.delete(child);
       const limit = setTimeout(() => {
         child.stdout.destroy();
         child.stderr.destroy();
