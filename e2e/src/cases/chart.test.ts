@@ -268,6 +268,14 @@ function inside(): void {
       assert.equal((await argoHealth(script, object)).status, 'Healthy');
     }
     assert.equal(await blast(10), 10);
+    const logs = [...mtas(), ...kubelet.pods(COMPONENT, 'operator')].flatMap(({ containers }) =>
+      containers.flatMap(({ program }) => program.lines),
+    );
+    assert.deepEqual(
+      logs.filter((line) => /forbidden|\b403\b/i.test(line)),
+      [],
+      'their rights are enough',
+    );
   });
 
   test('helm test sends a message', async () => {
@@ -282,7 +290,7 @@ function inside(): void {
       'the sinks have counted what came before',
       () => old.reduce((sum, pod) => sum + sinkOf(pod), 0),
       (count) => count === 100 + 10 + 1,
-      5_000,
+      SETTLE_MS,
     );
     const sending = blast(handedIn, '--rate', '60', '--sessions', '4');
     const values = `${VALUES}\nfullnameOverride: sluice`.replace('drainSeconds: 20', 'drainSeconds: 21');
@@ -338,7 +346,7 @@ function inside(): void {
     await run(helm4, ['uninstall', 'sluice', '-n', 'mail']);
   });
 
-  test('an operator for all namespaces, installed with Helm 3: a pool of another namespace has its ConfigMap there', async () => {
+  test('an operator for all namespaces, installed with Helm 3 and upgraded with Helm 4: a pool of another namespace has its ConfigMap there', async () => {
     await kubectl('create', 'namespace', 'sluice-system');
     await kubectl('label', 'namespace', 'sluice-system', ...RESTRICTED);
     await kubectl('create', 'namespace', 'team');
@@ -361,6 +369,13 @@ function inside(): void {
         (await cluster.kubectl(['-n', 'team', 'get', 'configmap', 'sluice-egress-0', '-o', 'name'])).out,
       (name) => name !== '',
       20_000,
+    );
+    // Helm 4 goes on with what Helm 3 began.
+    const more = `${values}\nimage: {tag: next}`;
+    await run(
+      helm4,
+      ['upgrade', 'sluice', CHART, '-n', 'sluice-system', '--wait', '--timeout', '120s'],
+      more,
     );
     const [operator] = kubelet
       .pods(COMPONENT, 'operator')

@@ -39,6 +39,7 @@ export function argoHealth(script: string, object: unknown): Promise<ArgoHealth>
       const [status = '', ...message] = out.split('\n');
       resolve({ status, message: message.join('\n') });
     });
+    child.stdin?.on('error', () => {});
     child.stdin?.end(RUNNER);
   });
 }

@@ -231,6 +231,8 @@ function runKubectl(
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ code, out, err });
     });
+    // It may have ended without reading.
+    child.stdin?.on('error', () => {});
     child.stdin?.end(input ?? '');
   });
 }

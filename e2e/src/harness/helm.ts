@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,6 +36,7 @@ export async function bothHelms(notCovered: string): Promise<readonly Helm[] | {
 
 function helmAt(line: 3 | 4, path: string): Helm {
   const home = mkdtempSync(join(tmpdir(), `sluice-helm-${line}-`));
+  process.once('exit', () => rmSync(home, { recursive: true, force: true }));
   const environment = {
     ...process.env,
     HOME: home,
@@ -50,6 +51,8 @@ function helmAt(line: 3 | 4, path: string): Helm {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
         resolve({ code, out, err });
       });
+      // It may have ended without reading.
+      child.stdin?.on('error', () => {});
       child.stdin?.end(input);
     });
   return Object.assign(run, { line });
