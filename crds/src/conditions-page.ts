@@ -10,7 +10,7 @@ export function conditionsPage(): string {
     '',
     'What the status of an [EgressPool](egresspool.md) or a [ShapingPolicy](shapingpolicy.md) says, as Kubernetes says it: a type, a status, a reason,',
     'and a message that names fields, rivals and numbers. Without an API server the same is an error or a warning of `sluice validate` and of a running MTA;',
-    'each is on the page of [errors](errors.md).',
+    'each is on the page of [errors](errors.md). In a cluster `sluice-operator` adds `Programmed`, `Ready` and `Stalled`: [its page](operator.md#conditions).',
     '',
     ...table(
       ['type', 'what it says', 'told without an API server as'],
