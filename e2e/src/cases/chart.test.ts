@@ -203,6 +203,21 @@ function inside(): void {
     assert.match(readFileSync(`/proc/${pid}/mounts`, 'utf8'), /^none \/ tmpfs ro,/m);
   });
 
+  test('what is bound to loopback, as the pool of the trial is, cannot leave a pod: the kernel refuses it', async () => {
+    const connect = (from: string): Promise<string> => {
+      const options = JSON.stringify({
+        host: '10.244.0.1',
+        port: 25,
+        ...(from !== '' && { localAddress: from }),
+      });
+      const script = `require('node:net').connect(${options}).on('error', (error) => console.log(error.code))`;
+      const prefix = mtas()[0]?.network.prefix ?? [];
+      return startProgram([...prefix, process.execPath, '-e', script]).line((line) => line);
+    };
+    assert.equal(await connect('127.0.0.1'), 'EINVAL');
+    assert.equal(await connect(''), 'ECONNREFUSED', 'and others can');
+  });
+
   test('a pod shows probes and metrics to others, and its admin address to nobody', async () => {
     const [pod] = mtas();
     const status = async (port: number, path: string) =>
