@@ -164,3 +164,50 @@ test('a Scale reaction halves a rate of three pods once, holds it, and gives it 
   assert.ok(halved <= 22 && halved >= 15, `20/s, but it was ${halved.toFixed(1)}/s`);
   assert.ok(back <= 33 && back >= 23, `30/s, but it was ${back.toFixed(1)}/s`);
 });
+
+test('when the pod that counts is killed in a storm, the others go by their own hits and suspend all the same', {
+  skip,
+  timeout: 90_000,
+}, async (context) => {
+  const group = await startGroup(context, yahoo(150, 60_000), {
+    retry: { delays: ['1s'] },
+    limits: [{ name: 'source-site', per: ['Source', 'Site'], connections: 8, recipientRate: '40/s' }],
+    reactions: [
+      {
+        name: 'tss04',
+        match: { codes: [451], text: '\\[TSS04\\]' },
+        trigger: { count: 5, within: '1h', per: ['Source', 'Site'] },
+        actions: [{ type: 'Suspend', suspend: { per: ['Source', 'Site'], for: '10m' } }],
+      },
+    ],
+  });
+  // The first pod leads all shards; those that come later lead some only when they have stayed for a while.
+  const leader = await group.start();
+  const others = await Promise.all([group.start(), group.start()]);
+  await Promise.all(others.map((pod, index) => group.send(pod, `p${index}`, 300)));
+  await until(
+    'both send what they were granted',
+    () => group.host.ledger.totals.delivered,
+    (count) => count >= 40,
+    30_000,
+  );
+  await leader.kill('SIGKILL');
+  const isHit = ({ hit }: { readonly hit: boolean }): boolean => hit;
+  await until(
+    'the provider refuses',
+    () => attemptsOf(others).filter(isHit).length,
+    (count) => count >= 5,
+    15_000,
+  );
+  await until(
+    'both pods have the suspension',
+    () => Promise.all(others.map(directivesAt)),
+    (all) => all.every((list) => list.length === 1),
+    10_000,
+  );
+  const [first, second] = await Promise.all(others.map(directivesAt));
+  assert.equal(first?.[0]?.id, second?.[0]?.id);
+  const hits = attemptsOf(others).filter(isHit);
+  const tookMs = (first?.[0]?.createdAtMs ?? 0) - (hits[4]?.atMs ?? 0);
+  context.diagnostic(`suspended ${Math.round(tookMs)} ms after the fifth reply, at ${hits.length} replies`);
+});
