@@ -199,7 +199,7 @@ export class NatsAllocation implements ShardNetwork {
         this.#workSoon();
       },
       onEnded: (session) => {
-        this.#keeper.ended(session);
+        this.#keeper.ended(session, nowMs());
         node.sessionDied(session, nowMs());
         this.#workSoon();
       },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Batch, Conversation, RESEND_AFTER_MS } from './conversation.ts';
+import { type Batch, Conversation, HEARD_WITHIN_MS, RESEND_AFTER_MS } from './conversation.ts';
 import { MAX_OPERATIONS } from './shard-message.ts';
 
 describe('a conversation over a network that loses, doubles and reorders', () => {
@@ -21,7 +21,7 @@ describe('a conversation over a network that loses, doubles and reorders', () =>
         ): void => {
           if (batch === undefined) return;
           const deliver = (): void => {
-            at.push(...to.receive(batch));
+            at.push(...to.receive(batch, 0));
           };
           const what = fates[step++] ?? 'arrives';
           if (what === 'late') late.push(deliver);
@@ -63,10 +63,31 @@ describe('a conversation over a network that loses, doubles and reorders', () =>
     talk.say('b');
     assert.deepEqual(talk.next(0), { number: 1, ack: 0, items: ['a', 'b'] });
     talk.say('c');
-    talk.receive({ number: 0, ack: 1, items: [] });
+    talk.receive({ number: 0, ack: 1, items: [] }, 0);
     assert.equal(talk.next(10), undefined);
     assert.equal(talk.nextAtMs(), 20);
     assert.deepEqual(talk.next(20)?.items, ['c']);
+  });
+
+  test('what must not hang in the air waits until the other side was heard, and can be taken back until then', () => {
+    const talk = new Conversation<string, string>(20);
+    talk.say('a');
+    talk.sayCarefully('slot');
+    talk.say('b');
+    assert.deepEqual(talk.next(0)?.items, ['a']);
+    assert.equal(talk.next(HEARD_WITHIN_MS - 1), undefined);
+    talk.receive({ number: 0, ack: 1, items: [] }, 200);
+    assert.deepEqual(talk.next(200)?.items, ['slot', 'b'], 'heard just now');
+    talk.receive({ number: 0, ack: 2, items: [] }, 201);
+    talk.sayCarefully('other');
+    const laterMs = 201 + HEARD_WITHIN_MS;
+    assert.deepEqual(talk.next(laterMs), { number: 3, ack: 0, items: [] }, 'asks whether it is there');
+    assert.equal(talk.unsay('other'), true);
+    talk.sayCarefully('again');
+    talk.receive({ number: 0, ack: 3, items: [] }, laterMs + 1);
+    assert.deepEqual(talk.next(laterMs + 1)?.items, ['again'], 'follows the answer at once');
+    assert.equal(talk.unsay('again'), false);
+    assert.equal(talk.settledCarefully, true);
   });
 
   test('a message has a bound: a pod that comes back with much to tell does it in several', () => {
@@ -75,7 +96,7 @@ describe('a conversation over a network that loses, doubles and reorders', () =>
     assert.equal(talk.next(0)?.items.length, MAX_OPERATIONS);
     assert.equal(talk.next(1), undefined, 'one under way');
     assert.equal(talk.next(RESEND_AFTER_MS)?.number, 1, 'sent again');
-    talk.receive({ number: 0, ack: 1, items: [] });
+    talk.receive({ number: 0, ack: 1, items: [] }, 0);
     assert.deepEqual(talk.next(RESEND_AFTER_MS)?.items, [MAX_OPERATIONS]);
   });
 });

@@ -5,6 +5,9 @@ export const RESEND_AFTER_MS = 250;
 /** … and at least this often. */
 export const RESEND_AT_MOST_AFTER_MS = 2_000;
 
+/** The other side has been heard this recently: what is said now surely arrives, unless it vanishes in this very moment. */
+export const HEARD_WITHIN_MS = 250;
+
 export interface Batch<Item> {
   readonly number: number;
   readonly ack: number;
@@ -25,11 +28,16 @@ interface UnderWay<Item> {
  */
 export class Conversation<Out, In> {
   readonly #pending: Out[] = [];
+  /** Of those, what only leaves when the other side was heard just now. */
+  readonly #careful = new Set<Out>();
   #underWay: UnderWay<Out> | undefined;
   #lastNumber = 0;
   #received = 0;
   #ackOwed = false;
   #sentAtMs = Number.NEGATIVE_INFINITY;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+  /** The batch that left last was empty. */
+  #asking = false;
   readonly #tickMs: number;
 
   /** `tickMs`: two batches leave at least so far apart. */
@@ -41,11 +49,21 @@ export class Conversation<Out, In> {
     this.#pending.push(item);
   }
 
+  /**
+   * Says what must not be under way for long without arriving: it leaves only when the other side has acknowledged something just now, if need be
+   * an empty batch that is sent for this. Until then it can be taken back.
+   */
+  sayCarefully(item: Out): void {
+    this.#pending.push(item);
+    this.#careful.add(item);
+  }
+
   /** Takes back what has not left yet. */
   unsay(item: Out): boolean {
     const index = this.#pending.lastIndexOf(item);
     if (index < 0) return false;
     this.#pending.splice(index, 1);
+    this.#careful.delete(item);
     return true;
   }
 
@@ -59,14 +77,22 @@ export class Conversation<Out, In> {
     return this.#underWay === undefined && this.#pending.length === 0;
   }
 
+  /** Nothing that is said carefully waits any more. */
+  get settledCarefully(): boolean {
+    return this.#careful.size === 0;
+  }
+
   /** How long the batch under way has been waiting for its acknowledgement; 0 = none is. */
   unansweredMs(nowMs: number): number {
     return this.#underWay === undefined ? 0 : nowMs - this.#underWay.firstSentAtMs;
   }
 
   /** Returns what is new in it, in order. */
-  receive({ number, ack, items }: Batch<In>): readonly In[] {
-    if (this.#underWay !== undefined && ack >= this.#underWay.number) this.#underWay = undefined;
+  receive({ number, ack, items }: Batch<In>, nowMs: number): readonly In[] {
+    if (this.#underWay !== undefined && ack >= this.#underWay.number) {
+      this.#underWay = undefined;
+      this.#heardAtMs = nowMs;
+    }
     if (number === 0) return [];
     this.#ackOwed = true;
     if (number !== this.#received + 1) return [];
@@ -78,14 +104,14 @@ export class Conversation<Out, In> {
   nextAtMs(): number {
     if (this.#ackOwed) return Number.NEGATIVE_INFINITY;
     if (this.#underWay !== undefined) return this.#underWay.sentAtMs + this.#underWay.waitMs;
-    return this.#pending.length === 0 ? Number.POSITIVE_INFINITY : this.#sentAtMs + this.#tickMs;
+    return this.#pending.length === 0 ? Number.POSITIVE_INFINITY : this.#pendingAtMs();
   }
 
   /** What must be sent now. */
   next(nowMs: number): Batch<Out> | undefined {
     const underWay = this.#underWay;
     if (underWay === undefined) {
-      if (this.#pending.length > 0 && nowMs >= this.#sentAtMs + this.#tickMs) return this.#sendPending(nowMs);
+      if (this.#pending.length > 0 && nowMs >= this.#pendingAtMs()) return this.#sendPending(nowMs);
     } else if (nowMs >= underWay.sentAtMs + underWay.waitMs) {
       underWay.sentAtMs = nowMs;
       underWay.waitMs = Math.min(2 * underWay.waitMs, RESEND_AT_MOST_AFTER_MS);
@@ -95,11 +121,26 @@ export class Conversation<Out, In> {
   }
 
   #sendPending(nowMs: number): Batch<Out> {
-    const items = this.#pending.splice(0, MAX_OPERATIONS);
+    const items = this.#pending.splice(0, Math.min(MAX_OPERATIONS, this.#mayLeave(nowMs)));
+    if (this.#careful.size > 0) for (const item of items) this.#careful.delete(item);
+    this.#asking = items.length === 0;
     const number = ++this.#lastNumber;
     this.#underWay = { number, items, firstSentAtMs: nowMs, sentAtMs: nowMs, waitMs: RESEND_AFTER_MS };
     this.#sentAtMs = nowMs;
     return this.#batch(number, items);
+  }
+
+  /** When what is pending may leave: an empty batch asks whether the other side is there, and what waited for the answer follows at once. */
+  #pendingAtMs(): number {
+    return this.#asking ? Number.NEGATIVE_INFINITY : this.#sentAtMs + this.#tickMs;
+  }
+
+  /** So many of what is pending. */
+  #mayLeave(nowMs: number): number {
+    const { length } = this.#pending;
+    if (this.#careful.size === 0 || nowMs - this.#heardAtMs < HEARD_WITHIN_MS) return length;
+    const index = this.#pending.findIndex((item) => this.#careful.has(item));
+    return index < 0 ? length : index;
   }
 
   #batch(number: number, items: readonly Out[]): Batch<Out> {

@@ -169,8 +169,8 @@ export class SessionKeeper implements PodSessions {
   }
 
   /** A session said that it is at its end: it has nothing open any more. */
-  ended(session: string): void {
-    this.#watch.ended(session);
+  ended(session: string, nowMs: number): void {
+    this.#watch.ended(session, nowMs);
     this.#livingChanged();
   }
 

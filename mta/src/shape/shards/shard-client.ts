@@ -90,6 +90,8 @@ export class ShardClient implements SlotPort {
   /** Slots that nobody of this pod uses while the leader is unreachable. */
   readonly #spare = new Map<string, SpareSlots[]>();
   readonly #hits = new PendingHits();
+  /** Slots that are given back and whose release may not have left yet. */
+  readonly #leaving = new Map<number, { readonly held: HeldGrant; readonly operation: ShardOperation }>();
   #conversation = new Conversation<ShardOperation, ShardEffect>(TICK_MS);
   #term = 0;
   #lastKeyNumber = 0;
@@ -275,7 +277,7 @@ export class ShardClient implements SlotPort {
 
   receive(message: FromLeader, nowMs: number): void {
     if (message.term !== this.#term) return;
-    const effects = this.#conversation.receive(message);
+    const effects = this.#conversation.receive(message, nowMs);
     this.#onTalk(this);
     for (const effect of effects) this.#apply(effect, nowMs);
     this.#releaseSpare(nowMs);
@@ -288,7 +290,9 @@ export class ShardClient implements SlotPort {
   next(session: string, nowMs: number): ToLeader | undefined {
     if (this.#term === 0) return undefined;
     this.#sweep(nowMs);
+    if (this.#leaving.size > 0 && !this.reachable(nowMs)) this.#keepLeaving(nowMs);
     const batch = this.#conversation.next(nowMs);
+    if (this.#leaving.size > 0 && this.#conversation.settledCarefully) this.#leaving.clear();
     return batch === undefined ? undefined : { ...batch, shard: this.shard, term: this.#term, session };
   }
 
@@ -300,6 +304,8 @@ export class ShardClient implements SlotPort {
   #begin(term: number, nowMs: number): void {
     this.#term = term;
     this.#conversation = new Conversation(TICK_MS);
+    // A release that did not leave is not needed any more: what is not told to the next leader is not held.
+    this.#leaving.clear();
     this.#byNumber.clear();
     this.#lastKeyNumber = 0;
     this.#granting = false;
@@ -412,7 +418,22 @@ export class ShardClient implements SlotPort {
       state.named--;
       state.usedAtMs = nowMs;
     }
-    if (this.#term !== 0) this.#say({ type: 'releaseSlots', grant });
+    if (this.#term === 0) return;
+    const operation = { type: 'releaseSlots', grant } as const;
+    this.#leaving.set(grant, { held, operation });
+    this.#conversation.sayCarefully(operation);
+    this.#onTalk(this);
+  }
+
+  /** The leader cannot be reached: what was to be given back and has not left is still this pod's. */
+  #keepLeaving(nowMs: number): void {
+    for (const [grant, { held, operation }] of this.#leaving) {
+      if (!this.#conversation.unsay(operation)) continue;
+      for (const state of held.keys) state.named++;
+      this.#grants.set(grant, held);
+      this.#reuse(grant, held, nowMs);
+    }
+    this.#leaving.clear();
   }
 
   #close(id: number, demand: OpenDemand, nowMs: number): void {

@@ -118,7 +118,7 @@ export class ShardLeader {
   receive({ session, ...batch }: ToLeader, nowMs: number): void {
     const client = this.#client(session);
     this.#talking.add(client);
-    for (const operation of client.conversation.receive(batch)) this.#take(client, operation, nowMs);
+    for (const operation of client.conversation.receive(batch, nowMs)) this.#take(client, operation, nowMs);
     if (client.counted !== undefined) client.conversation.say({ type: 'counted', ...client.counted });
     client.counted = undefined;
     this.#pass();

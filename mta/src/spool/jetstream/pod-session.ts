@@ -230,7 +230,7 @@ export class PodSession {
       return;
     }
     this.watch.revision(value, nowMs);
-    if (value.ended) this.watch.ended(value.session);
+    if (value.ended) this.watch.ended(value.session, nowMs);
     this.#options.onValue(value);
   }
 

@@ -265,7 +265,7 @@ export class SegmentRing implements Cluster {
 
   #heard(value: SessionValue): void {
     const { session } = value;
-    if (this.#options.assumeAlone) this.#session.watch.ended(session);
+    if (this.#options.assumeAlone) this.#session.watch.ended(session, performance.now());
     if (this.#session.watch.isDead(session)) {
       this.#values.delete(session);
       this.#plan.gone(session);
@@ -434,7 +434,7 @@ export class SegmentRing implements Cluster {
     if (this.#report !== undefined) this.#session.report(this.#report);
     this.#plan = this.#newPlan();
     this.#life = this.#newLife();
-    this.#session.watch.ended(before.id);
+    this.#session.watch.ended(before.id, performance.now());
     this.#changed();
     return standing;
   }

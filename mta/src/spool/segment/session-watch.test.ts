@@ -45,6 +45,14 @@ describe('the watch over other sessions', () => {
     assert.equal(watch.isDead('a'), true, 'death is final');
   });
 
+  test('a former session of this process is dead at once, also when nobody ever said anything of it: its mail would wait 20 s', () => {
+    const watch = new SessionWatch();
+    watch.ended('own', 0);
+    watch.expect('own', 10);
+    assert.equal(watch.isDead('own'), true);
+    assert.deepEqual(watch.living(), []);
+  });
+
   test('a session that a journal named lives from its first sign of life on', () => {
     const watch = new SessionWatch();
     watch.expect('a', 0);
@@ -103,7 +111,7 @@ describe('the watch over other sessions', () => {
     watch.expect('a', 0);
     watch.revision({ session: 'b', renewals: 1 }, 0);
     assert.deepEqual(watch.living(), ['b']);
-    watch.ended('b');
+    watch.ended('b', 0);
     assert.equal(watch.isDead('b'), true);
     assert.deepEqual(watch.echo(20_000, 20_000), ['a']);
   });

@@ -68,10 +68,11 @@ export class SessionWatch {
       this.#sessions.set(session, { renewals: -1, seenAtMs: nowMs, dead: false });
   }
 
-  /** The session said itself that it ends: it has nothing open any more. */
-  ended(session: string): void {
+  /** The session said itself that it ends, or was this process's own: it has nothing open any more. It need not have been seen. */
+  ended(session: string, nowMs: number): void {
     const observed = this.#sessions.get(session);
     if (observed !== undefined) observed.dead = true;
+    else this.#sessions.set(session, { renewals: -1, seenAtMs: nowMs, dead: true });
   }
 
   /** The watch began, also after an interruption, and has given the last value of every session. */

@@ -278,7 +278,7 @@ export class SimulatedPod implements NetworkClient {
     }
     this.#watch.revision(value, nowMs);
     if (value.draining) this.#leaving.add(value.session);
-    if (value.ended) this.#watch.ended(value.session);
+    if (value.ended) this.#watch.ended(value.session, nowMs);
     if (this.#watch.isDead(value.session)) this.#plan.gone(value.session);
     else this.#plan.claim(value.session, value.segments);
   }
