@@ -7,10 +7,11 @@ import { parseArgs } from 'node:util';
 import { benchDelivery } from './delivery-bench.ts';
 import { DKIM_KINDS } from './dkim-keys.ts';
 import { benchIndex } from './index-bench.ts';
+import { benchLimits } from './limits-bench.ts';
 import { benchRelay, RELAY_EVENTS } from './relay-bench.ts';
 import { RELAY_STORES } from './relay-store.ts';
 
-const BENCHES = ['relay', 'delivery', 'index'] as const;
+const BENCHES = ['relay', 'delivery', 'index', 'limits'] as const;
 
 /** So much 2 KB mail waits in memory; of more the rest is read back from the store (MAX_RESIDENT_BYTES). */
 const IN_MEMORY_MESSAGES = 5_500;
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
     dkim: { type: 'string' },
     workers: { type: 'string', default: '1' },
     events: { type: 'string' },
+    unlimited: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -43,14 +45,16 @@ const badOption =
 if (values.help || unknown !== undefined || badOption || !Number.isInteger(runs) || runs < 1) {
   if (unknown !== undefined) process.stderr.write(`There is no benchmark "${unknown}".\n`);
   process.stdout.write(
-    'Usage: npm run bench -- [relay] [delivery] [index] [--runs N] [--store STORE] [--dkim KEY] [--workers N] [--events READER] [--short]\n\n' +
+    'Usage: npm run bench -- [relay] [delivery] [index] [limits] [--runs N] [--store STORE] [--dkim KEY] [--workers N] [--events READER] [--unlimited] [--short]\n\n' +
       '  relay    accept, store, deliver over SMTP at 2, 10 and 100 KB: messages per second, CPU per message\n' +
       '  delivery a queue full of mail and one sink, nothing is handed in: messages per second, CPU per message\n' +
       '  index    the queue index at 1 and 10 million entries: bytes per entry, inserts and dues per second\n' +
+      '  limits   limits shared by three pods on NATS at 5,000 messages per second: messages and CPU per pod\n' +
       `  --store  where relay keeps mail: ${RELAY_STORES.join(', ')} (default sqlite)\n` +
       `  --dkim   relay signs its mail with a key of this kind: ${DKIM_KINDS.join(', ')}\n` +
       '  --workers  processes of relay; needs --store jetstream (default 1)\n' +
       `  --events who reads the events of relay: ${RELAY_EVENTS.join(', ')} (the last one needs --store jetstream; default nobody)\n` +
+      '  --unlimited  relay has a policy without limits\n' +
       '  --runs   runs of each relay size, the median is printed (default 3)\n' +
       '  --short  a tenth of the messages, one run: to see that it works\n\n' +
       'Example: npm run bench -- relay --runs 5\n',
@@ -83,6 +87,7 @@ if (wanted('relay')) {
       await benchRelay(store, sizeBytes, values.short ? messages / 10 : messages, values.short ? 1 : runs, {
         ...(dkim !== undefined && { dkim }),
         ...(events !== undefined && { events }),
+        ...(values.unlimited && { unlimited: true }),
         workers,
       }),
     );
@@ -105,6 +110,7 @@ if (wanted('delivery')) {
     );
   }
 }
+if (wanted('limits')) print(await benchLimits(values.short ? 5 : 20));
 if (wanted('index')) {
   for (const size of values.short ? [1_000_000] : [1_000_000, 10_000_000]) print(benchIndex(size));
 }

@@ -23,6 +23,8 @@ export interface RelayFigures {
   readonly workers?: number;
   /** Where events go; absent = nobody reads them. */
   readonly events?: RelayEvents;
+  /** The policy limits connections only, as many as ever. */
+  readonly unlimited?: boolean;
   readonly sizeBytes: number;
   readonly messages: number;
   readonly runs: number;
@@ -42,11 +44,19 @@ const SESSIONS = 20;
 export const RELAY_EVENTS = ['file', 'jetstream'] as const;
 export type RelayEvents = (typeof RELAY_EVENTS)[number];
 
+const CONNECTIONS_ONLY = [{ name: 'source-site', per: ['Source', 'Site'], connections: 32 }];
+const WIDE_LIMITS = [
+  { name: 'source-site', per: ['Source', 'Site'], connections: 32, recipientRate: '100000/s' },
+  { name: 'tenant', per: ['Tenant'], messageRate: '100000/s' },
+];
+
 export interface RelayOptions {
   readonly dkim?: DkimKind;
   readonly nodeOptions?: readonly string[];
   readonly workers?: number;
   readonly events?: RelayEvents;
+  /** The policy limits nothing, to see what limits cost. */
+  readonly unlimited?: boolean;
 }
 
 /**
@@ -60,7 +70,7 @@ export async function benchRelay(
   runs: number,
   options: RelayOptions = {},
 ): Promise<RelayFigures> {
-  const { dkim, workers = 1, events } = options;
+  const { dkim, workers = 1, events, unlimited = false } = options;
   const signing = dkim === undefined ? undefined : dkimSetup(dkim);
   const results: Awaited<ReturnType<typeof relayOnce>>[] = [];
   for (let run = 0; run < runs; run++)
@@ -73,6 +83,7 @@ export async function benchRelay(
     ...(dkim !== undefined && { dkim }),
     ...(workers > 1 && { workers }),
     ...(events !== undefined && { events }),
+    ...(unlimited && { unlimited }),
     sizeBytes,
     messages,
     runs,
@@ -89,7 +100,7 @@ async function relayOnce(
   sizeBytes: number,
   messages: number,
   run: number,
-  { nodeOptions = [], workers = 1, events }: RelayOptions,
+  { nodeOptions = [], workers = 1, events, unlimited = false }: RelayOptions,
   dkim: unknown,
 ) {
   const sink = await spawnSink('127.0.0.1');
@@ -120,10 +131,7 @@ async function relayOnce(
         resource('ShapingPolicy', 'default', {
           default: {
             session: { messagesPerConnection: 1000 },
-            limits: [
-              { name: 'source-site', per: ['Source', 'Site'], connections: 32, recipientRate: '100000/s' },
-              { name: 'tenant', per: ['Tenant'], messageRate: '100000/s' },
-            ],
+            limits: unlimited ? CONNECTIONS_ONLY : WIDE_LIMITS,
           },
         }),
       ],

@@ -12,6 +12,8 @@ import { until } from './until.ts';
 /** A node of NATS as a process; its store and its ports outlive a restart. */
 export interface NatsServer {
   readonly url: string;
+  /** Address of its monitoring: `/varz`, `/connz`. */
+  readonly monitor: string;
   /** Of the process that runs now; 0 when none does. */
   readonly pid: number;
   /** What it said last. */
@@ -86,6 +88,7 @@ export async function startNatsCluster(options: NatsOptions = {}): Promise<reado
 
 class NatsNodeProcess implements NatsServer {
   readonly url: string;
+  readonly monitor: string;
   readonly log: string[] = [];
   readonly #directory: string;
   readonly #node: NatsNode;
@@ -95,6 +98,7 @@ class NatsNodeProcess implements NatsServer {
     this.#directory = directory;
     this.#node = node;
     this.url = `nats://127.0.0.1:${node.port}`;
+    this.monitor = `http://127.0.0.1:${node.monitorPort}`;
   }
 
   get pid(): number {

@@ -5,6 +5,12 @@ export const RESEND_AFTER_MS = 250;
 /** … and at least this often. */
 export const RESEND_AT_MOST_AFTER_MS = 2_000;
 
+/**
+ * Who has not acknowledged for this long counts as unreachable: a pod goes on with what it holds of the leader's limits, a leader gives slots to
+ * others.
+ */
+export const UNREACHABLE_AFTER_MS = 1_000;
+
 /** The other side has been heard this recently: what is said now surely arrives, unless it vanishes in this very moment. */
 export const HEARD_WITHIN_MS = 250;
 
@@ -50,8 +56,8 @@ export class Conversation<Out, In> {
   }
 
   /**
-   * Says what must not be under way for long without arriving: it leaves only when the other side has acknowledged something just now, if need be
-   * an empty batch that is sent for this. Until then it can be taken back.
+   * Says what must not be under way for long without arriving (a slot that is in the air serves nobody): it leaves only when the other side was
+   * heard just now, if need be because an empty batch asked whether it is there. Until then it can be taken back.
    */
   sayCarefully(item: Out): void {
     this.#pending.push(item);
@@ -89,10 +95,8 @@ export class Conversation<Out, In> {
 
   /** Returns what is new in it, in order. */
   receive({ number, ack, items }: Batch<In>, nowMs: number): readonly In[] {
-    if (this.#underWay !== undefined && ack >= this.#underWay.number) {
-      this.#underWay = undefined;
-      this.#heardAtMs = nowMs;
-    }
+    this.#heardAtMs = nowMs;
+    if (this.#underWay !== undefined && ack >= this.#underWay.number) this.#underWay = undefined;
     if (number === 0) return [];
     this.#ackOwed = true;
     if (number !== this.#received + 1) return [];

@@ -5,15 +5,12 @@ import type { AllocatorEffect, LeasePart } from '../effect.ts';
 import type { Hit } from '../hit-counting.ts';
 import { RATE_NAMES, type RateName } from '../limit-key.ts';
 import type { HeldPart } from '../rate-share.ts';
-import { Conversation } from './conversation.ts';
+import { Conversation, UNREACHABLE_AFTER_MS } from './conversation.ts';
 import { PendingHits } from './pending-hits.ts';
 import type { FromLeader, ShardEffect, ShardOperation, ToLeader } from './shard-message.ts';
 
 /** A pod tells a leader what it wants no more often than this. */
 export const TICK_MS = 20;
-
-/** A leader that has not acknowledged for this long counts as unreachable: the pod goes on with what it holds. */
-export const UNREACHABLE_AFTER_MS = 1_000;
 
 /** A key that nothing is held or wanted of for this long loses its number. */
 export const FORGET_AFTER_MS = 60_000;

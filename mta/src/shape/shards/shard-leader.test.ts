@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import type { Bounds } from '@sluice/crds';
 import type { RoutedKey } from '../allocation-port.ts';
 import type { AllocatorEffect } from '../effect.ts';
-import { ShardClient, TICK_MS, UNREACHABLE_AFTER_MS } from './shard-client.ts';
+import { UNREACHABLE_AFTER_MS } from './conversation.ts';
+import { ShardClient, TICK_MS } from './shard-client.ts';
 import { ShardLeader } from './shard-leader.ts';
 
 const SHARD = 3;

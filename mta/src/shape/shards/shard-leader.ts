@@ -5,7 +5,7 @@ import { HitCounter } from '../hit-counter.ts';
 import { SETTLE_MS } from '../hit-counting.ts';
 import type { KeyView } from '../key-view.ts';
 import { boundsInForce, type RateName } from '../limit-key.ts';
-import { Conversation } from './conversation.ts';
+import { Conversation, UNREACHABLE_AFTER_MS } from './conversation.ts';
 import type { HitOperation } from './pending-hits.ts';
 import type { FromLeader, ShardEffect, ShardOperation, ToLeader } from './shard-message.ts';
 
@@ -32,6 +32,11 @@ export type LevelRecord = { readonly keyId: string; readonly rate: RateName } & 
   | ({ readonly type: 'save' } & StoredLevel)
 );
 
+interface OpenDemand {
+  readonly operation: Extract<ShardOperation, { type: 'demandSlots' }>;
+  readonly sinceMs: number;
+}
+
 interface Client {
   readonly session: ClientId;
   readonly conversation: Conversation<ShardEffect, ShardOperation>;
@@ -41,6 +46,12 @@ interface Client {
   /** Hits that were counted and are not answered yet. */
   counted: { upTo: number; readonly wentOff: number[] } | undefined;
   registered: boolean;
+  /** Demands for slots that are not served. */
+  readonly demands: Map<number, OpenDemand>;
+  /** Slots that were granted and may not have left yet, and what they were for. */
+  readonly given: Map<Extract<ShardEffect, { type: 'slots' }>, OpenDemand>;
+  /** It does not acknowledge: its demands stand in no line, because slots that it gets would serve nobody. */
+  unreachable: boolean;
 }
 
 interface SlowRate {
@@ -118,7 +129,9 @@ export class ShardLeader {
   receive({ session, ...batch }: ToLeader, nowMs: number): void {
     const client = this.#client(session);
     this.#talking.add(client);
-    for (const operation of client.conversation.receive(batch, nowMs)) this.#take(client, operation, nowMs);
+    const operations = client.conversation.receive(batch, nowMs);
+    if (client.unreachable && !isSilent(client, nowMs)) this.#reachable(client, nowMs);
+    for (const operation of operations) this.#take(client, operation, nowMs);
     if (client.counted !== undefined) client.conversation.say({ type: 'counted', ...client.counted });
     client.counted = undefined;
     this.#pass();
@@ -141,6 +154,8 @@ export class ShardLeader {
   advance(nowMs: number): void {
     if (!this.#granting) return;
     this.#allocator.advance(nowMs);
+    for (const client of this.#talking)
+      if (!client.unreachable && isSilent(client, nowMs)) this.#unreachable(client, nowMs);
     this.#pass();
   }
 
@@ -159,6 +174,7 @@ export class ShardLeader {
     for (const client of this.#talking) {
       const { session, conversation } = client;
       const batch = conversation.next(nowMs);
+      if (client.given.size > 0 && conversation.settledCarefully) client.given.clear();
       if (batch !== undefined) messages.push({ ...batch, shard, term, session });
       if (conversation.settled) this.#talking.delete(client);
     }
@@ -313,12 +329,13 @@ export class ShardLeader {
     const { session, keys } = client;
     switch (operation.type) {
       case 'demandSlots': {
-        const { demand, priority, waitedMs } = operation;
-        const wanted = operation.keys.map((number) => keys.get(number)).filter((key) => key !== undefined);
-        this.#allocator.demandSlots(session, demand, wanted, { priority, waitedMs }, nowMs);
+        const open = { operation, sinceMs: nowMs - operation.waitedMs };
+        client.demands.set(operation.demand, open);
+        if (!client.unreachable) this.#demandSlots(client, open, nowMs);
         return;
       }
       case 'cancelSlots':
+        client.demands.delete(operation.demand);
         this.#allocator.cancelSlots(session, operation.demand, nowMs);
         return;
       case 'releaseSlots':
@@ -342,6 +359,29 @@ export class ShardLeader {
         return;
       }
     }
+  }
+
+  #demandSlots({ session, keys }: Client, { operation, sinceMs }: OpenDemand, nowMs: number): void {
+    const { demand, priority } = operation;
+    const wanted = operation.keys.map((number) => keys.get(number)).filter((key) => key !== undefined);
+    this.#allocator.demandSlots(session, demand, wanted, { priority, waitedMs: nowMs - sinceMs }, nowMs);
+  }
+
+  /** Slots that it was given and that have not left go to others, and its demands wait outside until it is heard again. */
+  #unreachable(client: Client, nowMs: number): void {
+    client.unreachable = true;
+    for (const demand of client.demands.keys()) this.#allocator.cancelSlots(client.session, demand, nowMs);
+    for (const [given, open] of client.given) {
+      if (!client.conversation.unsay(given)) continue;
+      client.demands.set(given.demand, open);
+      this.#allocator.releaseSlots(client.session, given.grant, nowMs);
+    }
+    client.given.clear();
+  }
+
+  #reachable(client: Client, nowMs: number): void {
+    client.unreachable = false;
+    for (const open of client.demands.values()) this.#demandSlots(client, open, nowMs);
   }
 
   /** Nobody gets anything of a slow rate before it is known what a former leader left of it. */
@@ -396,7 +436,11 @@ export class ShardLeader {
     if (client === undefined || effect.type === 'lost') return;
     this.#talking.add(client);
     if (effect.type === 'slots') {
-      client.conversation.say({ type: 'slots', demand: effect.demand, grant: effect.grant });
+      const given = { type: 'slots', demand: effect.demand, grant: effect.grant } as const;
+      const open = client.demands.get(effect.demand);
+      client.demands.delete(effect.demand);
+      if (open !== undefined) client.given.set(given, open);
+      client.conversation.sayCarefully(given);
       return;
     }
     const key = client.numbers.get(effect.keyId);
@@ -429,10 +473,18 @@ export class ShardLeader {
       held: [],
       counted: undefined,
       registered: false,
+      demands: new Map(),
+      given: new Map(),
+      unreachable: false,
     };
     this.#clients.set(session, client);
     return client;
   }
+}
+
+/** It has not acknowledged for so long that it counts as unreachable. */
+function isSilent({ conversation }: Client, nowMs: number): boolean {
+  return conversation.unansweredMs(nowMs) >= UNREACHABLE_AFTER_MS;
 }
 
 const NO_RECORDS: readonly LevelRecord[] = [];

@@ -51,6 +51,8 @@ export class SegmentRing implements Cluster {
   #isConnected = true;
   #closed = false;
   #adoptions = 0;
+  /** Own sessions that owned something and were lost: nothing of them is open any more. */
+  readonly #formerSessions = new Set<string>();
   #sessionLosses = 0;
   #held = 0;
 
@@ -434,7 +436,9 @@ export class SegmentRing implements Cluster {
     if (this.#report !== undefined) this.#session.report(this.#report);
     this.#plan = this.#newPlan();
     this.#life = this.#newLife();
-    this.#session.watch.ended(before.id, performance.now());
+    // In a long outage one session follows another, and what was owned before it is the first one's.
+    if (parts.size > 0) this.#formerSessions.add(before.id);
+    for (const former of this.#formerSessions) this.#session.watch.ended(former, performance.now());
     this.#changed();
     return standing;
   }
