@@ -8,6 +8,8 @@ export const MAX_REPORT_TEXT = 240;
 
 const text = z.string().max(MAX_REPORT_TEXT);
 const count = z.int().min(0);
+/** Of another form the API server would refuse the whole status that it goes into. */
+const time = z.iso.datetime({ precision: 0 });
 
 /** A source that cannot connect by its way out: no such address on the pod's machine, a proxy that is down or refuses. */
 const unreachableSource = z.object({
@@ -17,7 +19,7 @@ const unreachableSource = z.object({
   /** {@link wayOutText} */
   way: text,
   /** Wall time of the first failure since it last worked, RFC 3339 in seconds. */
-  since: text,
+  since: time,
   reason: text,
 });
 
@@ -36,9 +38,9 @@ const suspension = z.object({
   source: z.exactOptional(text),
   origin: z.enum(['Operator', 'Reaction']),
   reason: text,
-  since: text,
+  since: time,
   /** Absent = until it is taken back. */
-  until: z.exactOptional(text),
+  until: z.exactOptional(time),
 });
 
 /**

@@ -76,6 +76,7 @@ export class StatusWriter {
   readonly #awaited = new Map<string, number>();
   /** Whose write the budget allows. */
   readonly #allowed = new Set<string>();
+  #nextTurn = '';
   #found: ReadonlyMap<string, Found> = new Map();
   #publication: Publication = { type: 'Published' };
   #pods: PodsView = NO_PODS_VIEW;
@@ -115,11 +116,12 @@ export class StatusWriter {
   review(): Review {
     const keys: string[] = [];
     let more = false;
-    for (const key of this.#found.keys()) {
+    for (const key of this.#turns()) {
       const pending = this.#pending(key);
       if (pending === undefined) continue;
       if (pending.type === 'Write' && !this.#isUrgent(key, pending.change) && !this.#allowed.has(key)) {
         if (more || !this.#budget.take(this.#options.nowMs())) {
+          if (!more) this.#nextTurn = key;
           more = true;
           continue;
         }
@@ -128,6 +130,13 @@ export class StatusWriter {
       keys.push(key);
     }
     return { keys, more };
+  }
+
+  /** All keys; first those for which the budget had nothing left last time. */
+  #turns(): readonly string[] {
+    const keys = [...this.#found.keys()];
+    const at = Math.max(0, keys.indexOf(this.#nextTurn));
+    return [...keys.slice(at), ...keys.slice(0, at)];
   }
 
   async write(key: string): Promise<WorkResult> {
