@@ -150,7 +150,7 @@ function inside(): void {
   test('what Helm renders is taken by the API server, client-side and server-side, and no pod of it is more than restricted', async () => {
     const definitions = join(dirname(CHART), '../crds/generated');
     await kubectl('apply', '--server-side', '-f', definitions);
-    for (const file of globSync(join(TESTDATA, '*.values.yaml'))) {
+    const check = async (file: string): Promise<void> => {
       const values = readFileSync(file, 'utf8').replace(
         'serviceMonitor: {enabled: true',
         'serviceMonitor: {enabled: false',
@@ -169,7 +169,8 @@ function inside(): void {
         assert.equal(code, 0, `${basename(file)}: ${err}`);
         assert.doesNotMatch(err, /PodSecurity|unknown field/, `${basename(file)}: ${err}`);
       }
-    }
+    };
+    await Promise.all(globSync(join(TESTDATA, '*.values.yaml')).map(check));
     await kubectl('delete', '--wait=false', '-f', definitions);
   });
 
