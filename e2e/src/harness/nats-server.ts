@@ -16,6 +16,8 @@ export interface NatsServer {
   readonly monitor: string;
   /** Of the process that runs now; 0 when none does. */
   readonly pid: number;
+  /** Where it stores. */
+  readonly directory: string;
   /** What it said last. */
   readonly log: readonly string[];
   /** Ends it: SIGKILL = process death, SIGTERM = as an orchestrator does, and waits until it is gone. */
@@ -90,12 +92,12 @@ class NatsNodeProcess implements NatsServer {
   readonly url: string;
   readonly monitor: string;
   readonly log: string[] = [];
-  readonly #directory: string;
+  readonly directory: string;
   readonly #node: NatsNode;
   #child: ChildProcess | undefined;
 
   constructor(directory: string, node: NatsNode) {
-    this.#directory = directory;
+    this.directory = directory;
     this.#node = node;
     this.url = `nats://127.0.0.1:${node.port}`;
     this.monitor = `http://127.0.0.1:${node.monitorPort}`;
@@ -108,8 +110,8 @@ class NatsNodeProcess implements NatsServer {
   async start(): Promise<void> {
     const found = await goTool(NATS_SERVER);
     if ('missing' in found) throw new Error(found.missing);
-    mkdirSync(this.#directory, { recursive: true });
-    const file = join(this.#directory, 'nats-server.conf');
+    mkdirSync(this.directory, { recursive: true });
+    const file = join(this.directory, 'nats-server.conf');
     writeFileSync(file, natsConfig(this.#node));
     const child = spawn(found.path, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
@@ -162,7 +164,7 @@ class NatsNodeProcess implements NatsServer {
 
   async close(): Promise<void> {
     await this.kill('SIGKILL');
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }
 
