@@ -39,6 +39,35 @@ test('the mail of a pod that is killed is sent by another one within 30 seconds'
   );
 });
 
+test('a pod that was killed and starts again under its name takes its mail up at once: nobody waits for 20 seconds for its own death', {
+  skip,
+  timeout: 60_000,
+}, async (context) => {
+  const cluster = await startCluster(context);
+  const hostname = 'mail-0.example';
+  const killed = await cluster.pod(await cluster.host(5_000), { hostname });
+  const got = await cluster.fill(killed, RUN, 500);
+  await killed.kill('SIGKILL');
+  const startMs = performance.now();
+  const again = await cluster.pod(await cluster.host(0), { hostname });
+  const later = await cluster.fill(again, 'l', 20);
+  const acceptsMs = performance.now() - startMs;
+  await cluster.allArrived(
+    new Map([
+      [RUN, got],
+      ['l', later],
+    ]),
+    20_000,
+  );
+  const { accepted, duplicates } = cluster.judged(RUN, got);
+  assert.equal(accepted + cluster.judged('l', later).accepted, 520);
+  assert.ok(duplicates <= MAX_UNJOURNALLED_OUTCOMES + POD_CONNECTIONS, `${duplicates} duplicates`);
+  assert.ok(acceptsMs < 15_000, `it took mail after ${Math.round(acceptsMs)} ms`);
+  context.diagnostic(
+    `mail is taken ${Math.round(acceptsMs)} ms after the new process was started, ${duplicates} duplicates`,
+  );
+});
+
 test('after SIGTERM others send the mail of a pod within 2 seconds, and what waits for its final dot is not sent twice', {
   skip,
   timeout: 90_000,

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { blast } from '@sluice/mta/blast';
+import { PROVIDERS, startSink } from '@sluice/mta/sink';
 import { z } from 'zod';
+import { storedEvents } from '../harness/event-stream-reader.ts';
 import { freePorts } from '../harness/free-ports.ts';
-import { jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
+import { EVENT_READER, jetStreamSpool, POD_USER } from '../harness/jetstream-spec.ts';
 import { skipWithoutNats, startNats } from '../harness/nats-server.ts';
-import { onePool } from '../harness/resources.ts';
+import { plainPlan } from '../harness/plans.ts';
+import { onePool, routeTo } from '../harness/resources.ts';
 import { type SluiceProcess, startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
 
@@ -124,6 +128,69 @@ test('workers do not outlive the process above them, however it ended: nobody wo
     (alive) => alive.length === 0,
     30_000,
   );
+});
+
+test('mail that is accepted while workers are killed is delivered by the others, and every end is told', {
+  skip,
+  timeout: 180_000,
+}, async (context) => {
+  const nats = await startNats({ users: [POD_USER, EVENT_READER] });
+  context.after(() => nats.close());
+  const sink = await startSink({ behaviour: PROVIDERS.plain('mx.w.example'), address: '127.0.0.1', port: 0 });
+  context.after(() => sink.close());
+  const [port = 0] = await freePorts(1);
+  const sluice = await startSluice({
+    args: ['--workers', String(WORKERS)],
+    spec: {
+      listeners: {
+        smtp: [{ name: 'smtp', address: `127.0.0.1:${port}`, relayNetworks: ['127.0.0.0/8'] }],
+        admin: { address: '127.0.0.1:0' },
+      },
+      routes: [routeTo('w.example', sink)],
+      spool: jetStreamSpool([nats.url]),
+      events: { jetstream: {} },
+    },
+    resources: { 'pool.yaml': onePool(['127.0.3.2']) },
+  });
+  context.after(() => sluice.close());
+  const accepted = new Set<string>();
+  const send = (run: string, messages: number): Promise<unknown> =>
+    blast({
+      target: { host: '127.0.0.1', port },
+      sessions: 20,
+      plan: plainPlan(run, messages, ['w.example']),
+      onAnswer: (message, answer) => {
+        if (answer.code === 250) for (const recipient of message.recipients) accepted.add(recipient);
+      },
+    });
+  await send('both', 1_000);
+  const metrics = await (await fetch(`${sluice.admin}/metrics`)).text();
+  for (let worker = 1; worker <= WORKERS; worker++)
+    assert.match(
+      metrics,
+      new RegExp(`^sluice_accepted_messages_total\\{worker="${worker}"\\} [1-9]`, 'm'),
+      'the kernel deals connections out to both',
+    );
+  const sending = send('kill', 3_000);
+  await until(
+    'mail is on its way',
+    () => accepted.size,
+    (size) => size > 1_200,
+    20_000,
+  );
+  process.kill(startedPids(sluice.log)[1]?.pid ?? 0, 'SIGKILL');
+  await sending;
+  await until(
+    'the other worker, or the new one, has sent all of it',
+    async () => (await storedEvents(nats.url)).filter(({ type }) => type === 'delivered'),
+    (events) => {
+      const told = new Set(events.flatMap(({ recipients }) => recipients));
+      return [...accepted].every((recipient) => told.has(recipient));
+    },
+    90_000,
+  );
+  assert.ok(accepted.size > 2_000, `${accepted.size} were accepted`);
+  context.diagnostic(`${accepted.size} accepted, ${sink.ledger.totals.duplicates} duplicates`);
 });
 
 test('settings that several workers cannot share are refused with what to change', {

@@ -57,8 +57,14 @@ export async function startCluster(
     },
     async pod(host, spec = {}) {
       const sluice = await startSluice({
-        spec: { routes: [routeTo(FAR_DOMAIN, host)], spool: jetStreamSpool([nats.url]), ...spec },
-        resources: { 'pool.yaml': onePool([`127.0.4.${++pods}`]), 'policy.yaml': policy },
+        // Each on a machine of its own: what has the same name on one kernel is seen to end by the kernel.
+        spec: {
+          hostname: `pod-${++pods}.example`,
+          routes: [routeTo(FAR_DOMAIN, host)],
+          spool: jetStreamSpool([nats.url]),
+          ...spec,
+        },
+        resources: { 'pool.yaml': onePool([`127.0.4.${pods}`]), 'policy.yaml': policy },
       });
       closeAfter(context, () => sluice.close());
       return sluice;

@@ -12,6 +12,7 @@ import type { SpoolListener } from '../spool-listener.ts';
 import { connectNats, watchConnection } from './connection.ts';
 import { CopyRoom } from './copy-room.ts';
 import { Layout } from './layout.ts';
+import { type LifeSign, showLifeSign } from './life-sign.ts';
 import { MessageReader } from './message-reader.ts';
 import type { OwnedSegment } from './owned-segment.ts';
 import { patiently } from './patience.ts';
@@ -97,7 +98,7 @@ export class JetStreamSpool implements SharedSpool {
     if (options.streams === 'Create') await ensureStreams(manager, layout, streams);
     else await checkStreams(manager, layout, streams);
     await ensureSessionBucket(manager, layout.sessionStream, layout.sessionSubjects, streams.replicas);
-    const spool = new JetStreamSpool(options, layout, connection, manager);
+    const spool = new JetStreamSpool(options, layout, connection, manager, await showLifeSign());
     try {
       await spool.#usage.measure();
       return spool;
@@ -112,6 +113,7 @@ export class JetStreamSpool implements SharedSpool {
     layout: Layout,
     connection: NatsConnection,
     manager: JetStreamManager,
+    life: LifeSign,
   ) {
     this.#appendTimeoutMs = options.appendTimeoutMs ?? APPEND_TIMEOUT_MS;
     const publisher = new Publisher(connection, layout.inboxPrefix, {
@@ -140,6 +142,7 @@ export class JetStreamSpool implements SharedSpool {
       openSegments: options.openSegments ?? OPEN_SEGMENTS,
       assumeAlone: options.assumeAlone ?? false,
       facts: { host: options.name, version: '', configHash: '', state: 'starting' },
+      life,
     });
     this.#timer = setInterval(() => this.#tick(performance.now()), TICK_MS);
     void watchConnection(connection, { onDown: (reason) => this.#lost(reason), onUp: () => this.#found() });

@@ -17,6 +17,7 @@ import {
 } from '../segment/own-session.ts';
 import { SessionWatch } from '../segment/session-watch.ts';
 import type { Layout } from './layout.ts';
+import type { LifeSign } from './life-sign.ts';
 import type { Publisher } from './publisher.ts';
 import { decodeSession, encodeSession, ensureSessionBucket, type SessionValue } from './session-bucket.ts';
 import { PULL_EXPIRES_MS } from './stream-walk.ts';
@@ -39,6 +40,7 @@ export interface PodSessionOptions {
   readonly layout: Layout;
   readonly replicas: number;
   readonly facts: () => PodFacts;
+  readonly life: LifeSign;
   /** Segments that this process claims. */
   readonly claims: () => readonly number[];
   /** Another session said something, or ended. */
@@ -143,12 +145,12 @@ export class PodSession {
   }
 
   #renew(ended: boolean, settled: () => void = () => undefined): void {
-    const { publisher, layout, facts, claims } = this.#options;
+    const { publisher, layout, facts, claims, life } = this.#options;
     const sentAt = clocks();
     const renewals = ++this.#renewals;
     this.#renewAtMs = sentAt.monotonicMs + this.watch.renewEveryMs(sentAt.monotonicMs);
     this.#sent.set(renewals, sentAt.monotonicMs);
-    const value: SessionValue = { session: this.id, renewals, ended, segments: claims(), ...facts() };
+    const value: SessionValue = { session: this.id, renewals, ended, segments: claims(), life, ...facts() };
     publisher.publish(layout.sessionSubject(this.id), [encodeSession(value)], headers(), (result) => {
       settled();
       if (result.kind !== 'stored') {

@@ -6,6 +6,7 @@ import { AdoptionPlan } from '../segment/adoption-plan.ts';
 import { SuspectTurn } from '../segment/suspect-turn.ts';
 import type { PartEnd, SpoolListener } from '../spool-listener.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
+import { hasEnded, type LifeSign } from './life-sign.ts';
 import { OwnedSegment, type SegmentLife, type SegmentListener } from './owned-segment.ts';
 import { PodSession } from './pod-session.ts';
 import type { SessionValue } from './session-bucket.ts';
@@ -14,6 +15,8 @@ import type { SessionValue } from './session-bucket.ts';
 const BALANCE_EVERY_MS = 1_000;
 /** Segments that are given up at a time so that others get their share: as many as one pod adopts at a time. */
 const RELEASES_AT_A_TIME = 8;
+/** How often the kernel is asked whether processes of the same name have ended. */
+const ASK_WHO_ENDED_EVERY_MS = 1_000;
 /** A pod that joins is waited for so long until it owns something; then it starts and refuses mail until then. */
 const FIRST_SEGMENT_PATIENCE_MS = 45_000;
 const CHECK_MS = 20;
@@ -25,6 +28,7 @@ export interface RingOptions {
   /** No other process has this store: whoever its journals name is dead. For tests. */
   readonly assumeAlone: boolean;
   readonly facts: PodFacts;
+  readonly life: LifeSign;
 }
 
 /** The segments of the ring that this process has, for as long as its sessions last: adopts, gives up, loses them. */
@@ -46,6 +50,7 @@ export class SegmentRing implements Cluster {
   #writingStale = false;
   #next = 0;
   #balanceAtMs = 0;
+  #askAtMs = 0;
   #adoptSoon: NodeJS.Immediate | undefined;
   #releasing = false;
   #isConnected = true;
@@ -187,6 +192,7 @@ export class SegmentRing implements Cluster {
   tick(): void {
     if (this.#checkSession() === 'over' || !this.#isConnected) return;
     this.#session.tick();
+    if (performance.now() >= this.#askAtMs) this.#askWhoEnded(this.#values.values());
     this.#adopt();
     if (performance.now() >= this.#balanceAtMs) this.#balance();
     for (const segment of [...this.#segments.values()]) {
@@ -224,6 +230,7 @@ export class SegmentRing implements Cluster {
       layout,
       replicas: this.#options.replicas,
       facts: () => this.#facts,
+      life: this.#options.life,
       claims: () => this.#claims(),
       onValue: (value) => {
         if (this.#session === session) this.#heard(value);
@@ -272,11 +279,29 @@ export class SegmentRing implements Cluster {
       this.#values.delete(session);
       this.#plan.gone(session);
     } else {
+      if (!this.#values.has(session)) this.#askWhoEnded([value]);
       this.#values.set(session, value);
       this.#plan.claim(session, value.segments);
     }
     this.#adoptNext();
     this.#changed();
+  }
+
+  /**
+   * Processes of the same name on the same kernel, as the one before this in its pod, or another worker: the kernel says when they have ended, so
+   * nobody has to wait until they have been silent for long.
+   */
+  #askWhoEnded(values: Iterable<SessionValue>): void {
+    this.#askAtMs = performance.now() + ASK_WHO_ENDED_EVERY_MS;
+    const own = this.#session;
+    for (const { session, host, life } of values) {
+      if (host !== this.#facts.host || own.watch.isDead(session)) continue;
+      void hasEnded(this.#options.life, life).then((ended) => {
+        if (!ended || this.#closed || this.#session !== own || own.watch.isDead(session)) return;
+        own.watch.ended(session);
+        this.#died([session]);
+      });
+    }
   }
 
   #died(dead: readonly string[]): void {

@@ -12,6 +12,7 @@ const value: SessionValue = {
   version: '0.1.0',
   configHash: 'abc',
   state: 'ready',
+  life: { home: 'boot net', socket: 'sluice-1' },
 };
 
 test('what a session claims arrives whole: a segment that is left out is taken over from a living pod for nothing', () => {

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import type { PodSessionView } from '../cluster.ts';
 import { SEGMENTS } from '../segment/place.ts';
 import { SESSION_HISTORY } from '../segment/session-watch.ts';
+import { type LifeSign, NO_LIFE_SIGN } from './life-sign.ts';
 
 /** Sessions that nobody renews any more are forgotten by the server after so long. */
 const FORGET_AFTER_NANOS = 3_600 * 1e9;
@@ -21,6 +22,7 @@ export interface SessionValue extends PodSessionView {
   readonly renewals: number;
   /** It says itself that it is over: it has nothing open any more. */
   readonly ended: boolean;
+  readonly life: LifeSign;
 }
 
 const sessionValue = podFactsSchema.extend({
@@ -28,6 +30,7 @@ const sessionValue = podFactsSchema.extend({
   renewals: z.int().min(0),
   ended: z.boolean(),
   segments: z.string(),
+  life: z.object({ home: z.string(), socket: z.string() }).default(NO_LIFE_SIGN),
 });
 
 /** As JSON; the segments as a bit map, base64. */

@@ -45,6 +45,8 @@ export class SimulatedPod implements NetworkClient {
   draining = false;
   #own: OwnSession;
   readonly #leaving = new Set<string>();
+  /** The session in which it was killed; `''` = it never was. */
+  #ended = '';
   #watch = new SessionWatch();
   #turn = new SuspectTurn();
   #plan: AdoptionPlan;
@@ -88,6 +90,11 @@ export class SimulatedPod implements NetworkClient {
     this.#paused = false;
     this.#waiting = [];
     this.#newSession();
+    // Where it starts on the same machine the kernel says that the process of before has ended.
+    if (this.#ended !== '' && this.cluster.random.chance(0.5)) {
+      this.#watch.expect(this.#ended, this.cluster.nowMs);
+      this.#watch.ended(this.#ended);
+    }
     const incarnation = ++this.#incarnation;
     const tick = (): void => {
       if (!this.alive || this.#incarnation !== incarnation) return;
@@ -126,6 +133,7 @@ export class SimulatedPod implements NetworkClient {
     if (!this.alive) return;
     this.#loseAll();
     this.alive = false;
+    this.#ended = this.session;
     this.cluster.unwatch(this.name);
     this.owners.clear();
     for (const queue of this.queues.values()) queue.stop();
