@@ -298,7 +298,7 @@ export class SegmentRing implements Cluster {
       if (host !== this.#facts.host || own.watch.isDead(session)) continue;
       void hasEnded(this.#options.life, life).then((ended) => {
         if (!ended || this.#closed || this.#session !== own || own.watch.isDead(session)) return;
-        own.watch.ended(session);
+        own.watch.ended(session, performance.now());
         this.#died([session]);
       });
     }

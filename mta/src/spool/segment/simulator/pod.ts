@@ -91,10 +91,8 @@ export class SimulatedPod implements NetworkClient {
     this.#waiting = [];
     this.#newSession();
     // Where it starts on the same machine the kernel says that the process of before has ended.
-    if (this.#ended !== '' && this.cluster.random.chance(0.5)) {
-      this.#watch.expect(this.#ended, this.cluster.nowMs);
-      this.#watch.ended(this.#ended);
-    }
+    if (this.#ended !== '' && this.cluster.random.chance(0.5))
+      this.#watch.ended(this.#ended, this.cluster.nowMs);
     const incarnation = ++this.#incarnation;
     const tick = (): void => {
       if (!this.alive || this.#incarnation !== incarnation) return;
