@@ -1,18 +1,22 @@
 /**
  * The operator at scale against a real API server: `node e2e/src/bench/operator-bench.ts [pools]`. One JSON object: pools of 50 sources and a quarter as many policies are there when it
  * starts; times until they are published and have their statuses, then of single changes, as a client sees them; CPU time of the operator (and of the API server) for the
- * same, which a busy machine does not change; memory of its process.
+ * same, which a busy machine does not change; memory of its process; time in which a pod that starts runs the whole set.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ControlPlane, skipWithoutControlPlane, startControlPlane } from '../harness/control-plane.ts';
 import { type OperatorProcess, startOperatorProcess } from '../harness/operator-process.ts';
-import { cpuSeconds } from '../harness/process-usage.ts';
-import { resource } from '../harness/sluice-process.ts';
+import { cpuSeconds, residentBytes } from '../harness/process-usage.ts';
+import { mountServiceAccount } from '../harness/service-account.ts';
+import { resource, startSluice } from '../harness/sluice-process.ts';
 import { until } from '../harness/until.ts';
 import { median } from './median.ts';
 
 const DEFINITIONS = fileURLToPath(new URL('../../../crds/generated', import.meta.url));
+const POD_ROLE = fileURLToPath(new URL('../../../operator/deploy/pod-role.yaml', import.meta.url));
 const SOURCES = 50;
 const CHANGES = 5;
 const PATIENCE_MS = 120_000;
@@ -64,7 +68,9 @@ async function measure(cluster: ControlPlane): Promise<object> {
       await until('its status', statuses, (count) => count > resources.length + index, PATIENCE_MS);
       changes.push(performance.now() - changeMs);
     }
+    const pod = await loadedByPod(cluster, operator);
     return {
+      ...pod,
       pools,
       sources: pools * SOURCES,
       policies: pools / 4,
@@ -88,6 +94,45 @@ async function measure(cluster: ControlPlane): Promise<object> {
   }
 }
 
+/** Whether a pod that starts runs the whole set; what that took, and its memory. */
+async function loadedByPod(
+  cluster: ControlPlane,
+  operator: OperatorProcess,
+): Promise<{ readonly podLoadsMs: number; readonly podMb: number }> {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-pod-'));
+  const account = await mountServiceAccount(cluster, 'mail', 'pod', join(directory, 'account'));
+  for (const args of [
+    ['-n', 'mail', 'apply', '-f', POD_ROLE],
+    ['-n', 'mail', 'create', 'rolebinding', 'pod', '--role=sluice-mta', '--serviceaccount=mail:pod'],
+  ])
+    await cluster.kubectl(args);
+  const startMs = performance.now();
+  const pod = await startSluice({
+    spec: { resources: { configMaps: { serviceAccountDirectory: account.directory } } },
+    resources: {},
+    directory: join(directory, 'pod'),
+    environment: account.environment,
+  });
+  try {
+    const published = /config_info\{hash="([0-9a-f]+)"\}/.exec(await textOf(operator.health))?.[1];
+    await until(
+      'the pod runs it',
+      () => textOf(pod.admin),
+      (text) => text.includes(`sluice_config_info{hash="${published}"} 1`),
+      PATIENCE_MS,
+    );
+    const podLoadsMs = Math.round(performance.now() - startMs);
+    return { podLoadsMs, podMb: Math.round(residentBytes(pod.pid) / 1e6) };
+  } finally {
+    await pod.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function textOf(address: string): Promise<string> {
+  return (await fetch(`${address}/metrics`)).text();
+}
+
 function poolOf(index: number): unknown {
   const sources = Array.from({ length: SOURCES }, (_, source) => ({
     name: `ip-${source}`,
@@ -105,7 +150,7 @@ function policyOf(index: number): unknown {
 }
 
 async function metric({ health }: OperatorProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${health}/metrics`)).text();
+  const text = await textOf(health);
   const line = text.split('\n').find((each) => each.startsWith(`${name} `));
   return Number(line?.slice(name.length + 1) ?? 0);
 }
