@@ -12,7 +12,7 @@ export const RESEND_AT_MOST_AFTER_MS = 2_000;
 export const UNREACHABLE_AFTER_MS = 1_000;
 
 /** The other side has been heard this recently: what is said now surely arrives, unless it vanishes in this very moment. */
-export const HEARD_WITHIN_MS = 250;
+export const HEARD_WITHIN_MS = 50;
 
 export interface Batch<Item> {
   readonly number: number;

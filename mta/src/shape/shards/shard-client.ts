@@ -235,6 +235,8 @@ export class ShardClient implements SlotPort {
   /** A leader with a higher term is known: tells it what is held, then what is wanted. A lower term is never heard again. */
   follow(term: number, nowMs: number): void {
     if (term <= this.#term) return;
+    // The next leader may need long to grant: what was to be given back and has not left is better used meanwhile.
+    this.#keepLeaving(nowMs);
     this.#begin(term, nowMs);
     for (const state of this.#keys.values()) this.#registerRates(state, nowMs);
     for (const [grant, { keys }] of this.#grants) {
@@ -422,7 +424,7 @@ export class ShardClient implements SlotPort {
     this.#onTalk(this);
   }
 
-  /** The leader cannot be reached: what was to be given back and has not left is still this pod's. */
+  /** The leader cannot be reached, or is another one: what was to be given back and has not left is still this pod's. */
   #keepLeaving(nowMs: number): void {
     for (const [grant, { held, operation }] of this.#leaving) {
       if (!this.#conversation.unsay(operation)) continue;

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { Bounds } from '@sluice/crds';
 import type { RoutedKey } from '../allocation-port.ts';
 import type { AllocatorEffect } from '../effect.ts';
-import { UNREACHABLE_AFTER_MS } from './conversation.ts';
+import { HEARD_WITHIN_MS, UNREACHABLE_AFTER_MS } from './conversation.ts';
 import { ShardClient, TICK_MS } from './shard-client.ts';
 import { ShardLeader } from './shard-leader.ts';
 
@@ -72,6 +72,33 @@ describe('the leader of a shard', () => {
     nowMs = talk(second, [one, two], nowMs);
     assert.equal(two.grants.length, 1);
     assert.notEqual(two.grants[0], one.grants[0], 'a number of one term is none of another');
+  });
+
+  test('a slot for a pod that cannot be reached goes to another one, and the pod is next when it is heard again', () => {
+    const key = keyOf('a', { connections: 1 });
+    const [near, far] = [new Pod('near'), new Pod('far')];
+    const leader = new ShardLeader(SHARD, 1, true);
+    leader.expect(['near', 'far'], 0);
+    for (const { client } of [near, far]) client.follow(1, 0);
+    near.client.demandSlots(1, [key], URGENCY, 0);
+    let nowMs = talk(leader, [near, far], 0);
+    far.client.demandSlots(1, [key], URGENCY, nowMs);
+    nowMs = talk(leader, [near, far], nowMs);
+
+    // From here on nothing goes to or from the far one.
+    nowMs += HEARD_WITHIN_MS;
+    near.client.releaseSlots(near.grants[0] ?? 0, nowMs);
+    near.client.demandSlots(2, [key], URGENCY, nowMs);
+    nowMs = talk(leader, [near], nowMs);
+    assert.equal(near.grants.length, 1, 'it is the turn of the far one');
+    nowMs = talk(leader, [near], nowMs + UNREACHABLE_AFTER_MS);
+    assert.equal(near.grants.length, 2);
+
+    nowMs = talk(leader, [near, far], nowMs + 2_000);
+    near.client.releaseSlots(near.grants[1] ?? 0, nowMs);
+    near.client.demandSlots(3, [key], URGENCY, nowMs);
+    nowMs = talk(leader, [near, far], nowMs);
+    assert.deepEqual([near.grants.length, far.grants.length], [2, 1]);
   });
 
   test('one that is missing holds others up until it is dead, and no longer', () => {
