@@ -42,6 +42,23 @@ test('a line end that stands alone would let one message become two at the next 
   );
 });
 
+test('a dangerous octet is found at every place of a word and across every cut', () => {
+  const octets = [0x61, 0x0d, 0x0a, 0x00, 0x0c, 0xff, 0x8d];
+  const memory = new ArrayBuffer(64);
+  for (let number = 0; number < octets.length ** 4; number++) {
+    const text = [0, 1, 2, 3].map((place) => octets[Math.trunc(number / octets.length ** place) % 7] ?? 0);
+    for (const at of [0, 1, 2, 3, 14, 15, 17]) {
+      const body = Buffer.from(memory, 4 + (at & 3), at + 4 + 3).fill('b');
+      body.set(text, at);
+      const expected = /\r(?!\n)|(?<!\r)\n|\0/.test(body.toString('latin1'));
+      assert.equal(isDangerous([body]), expected, `${text} at ${at}`);
+      const cut = at + (number % 5);
+      const pieces = [body.subarray(0, cut), Buffer.alloc(0), body.subarray(cut)];
+      assert.equal(isDangerous(pieces), expected, `${text} at ${at}, cut at ${cut}`);
+    }
+  }
+});
+
 test('a body of nothing, and one without line ends, may go', () => {
   assert.equal(isDangerous([]), false);
   assert.equal(isDangerous([Buffer.alloc(0), Buffer.from('x'.repeat(1001))]), false);

@@ -10,7 +10,7 @@ export const MAX_LINE_OCTETS = 998;
 const LF = 0x0a;
 const CR = 0x0d;
 const DOT = 0x2e;
-/** Octets below this may be NUL, LF or CR and are looked at one by one; all others are skipped four at a time. */
+/** Octets below this may be NUL, LF or CR and are looked at one by one; all others are skipped sixteen or four at a time. */
 const FIRST_PLAIN = 0x0e;
 const FOUR_PLAIN = 0x0e0e0e0e;
 const FOUR_TOP_BITS = 0x80808080 | 0;
@@ -126,6 +126,7 @@ export class DataPhase {
     const length = chunk.length;
     const misaligned = chunk.byteOffset & 3;
     const words = new Int32Array(chunk.buffer, chunk.byteOffset - misaligned, (length + misaligned) >> 2);
+    const lastFour = words.length - 4;
     let index = from;
     let lineStart = from - this.#lineOctets;
     let state = this.#state;
@@ -140,6 +141,19 @@ export class DataPhase {
           }
           if (((index + misaligned) & 3) === 0) {
             let word = (index + misaligned) >> 2;
+            for (; word <= lastFour; word += 4) {
+              const a = words[word]!;
+              const b = words[word + 1]!;
+              const c = words[word + 2]!;
+              const d = words[word + 3]!;
+              const mayBeEnds =
+                ((a - FOUR_PLAIN) & ~a) |
+                ((b - FOUR_PLAIN) & ~b) |
+                ((c - FOUR_PLAIN) & ~c) |
+                ((d - FOUR_PLAIN) & ~d);
+              if ((mayBeEnds & FOUR_TOP_BITS) !== 0) break;
+              highBits |= a | b | c | d;
+            }
             for (; word < words.length; word++) {
               const four = words[word]!;
               if (((four - FOUR_PLAIN) & ~four & FOUR_TOP_BITS) !== 0) break;
