@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --no-memory-pool --heap-growing-percent=40
+#!/usr/bin/env -S node --max-semi-space-size=8 --no-memory-pool --heap-growing-percent=100
 // The flags keep V8 from holding some 150 MB of garbage and of freed pages for later: ADR 0005.
 import packageJson from '../package.json' with { type: 'json' };
 import { COMMANDS, runCommandLine } from './commands/mod.ts';
