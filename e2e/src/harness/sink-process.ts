@@ -35,8 +35,12 @@ export async function spawnSink(address: string): Promise<SinkProcess> {
 
 function nextMessage(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`the sink ended with ${code}`)));
-    child.once('message', resolve);
+    const ended = (code: number | null): void => reject(new Error(`the sink ended with ${code}`));
+    child.once('exit', ended);
+    child.once('message', (message) => {
+      child.off('exit', ended);
+      resolve(message);
+    });
   });
 }
 
