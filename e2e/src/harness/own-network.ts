@@ -22,7 +22,8 @@ export function whyNoOwnNetwork(): string | undefined {
  */
 export function runInOwnNetwork(file: string): Promise<void> {
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
-  const command = ['--net', '--mount', '--propagation', 'private'];
+  // Also processes of its own: whatever way it ends, nothing that it started outlives it.
+  const command = '--net --mount --propagation private --pid --fork --kill-child --mount-proc'.split(' ');
   const withLoopback = ['sh', '-c', 'ip link set lo up && exec "$@"', 'sh', process.execPath];
   return new Promise((resolve, reject) => {
     const child = spawn('unshare', [...command, ...withLoopback, '--test', '--test-reporter=spec', file], {
