@@ -161,8 +161,7 @@ export class JetStreamSpool implements SharedSpool {
     void result.then(() => {
       this.#waitingBytes -= bytes;
       // It was given up meanwhile: whoever has it now finds the message, and this queue forgets it again.
-      if (!segment.owner.isOwned && segment.owner.phase !== 'refencing')
-        setImmediate(() => this.#notOurs(segment));
+      if (!segment.isOurs) setImmediate(() => this.#notOurs(segment));
     });
     return result;
   }

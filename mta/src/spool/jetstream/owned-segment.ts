@@ -146,7 +146,12 @@ export class OwnedSegment {
 
   /** New mail may go to it now. */
   get takesMail(): boolean {
-    return this.owner.takesMail;
+    return !this.#ended && this.owner.takesMail;
+  }
+
+  /** What is stored in it now is this process's to send. */
+  get isOurs(): boolean {
+    return !this.#ended && (this.owner.isOwned || this.owner.phase === 'refencing');
   }
 
   get messages(): number {

@@ -36,6 +36,8 @@ export class SegmentRing implements Cluster {
   readonly #context: SpoolContext;
   readonly #options: RingOptions;
   readonly #segments = new Map<number, OwnedSegment>();
+  /** Ended, with mail on its way to them. */
+  readonly #settling = new Set<OwnedSegment>();
   readonly #values = new Map<string, SessionValue>();
   readonly #changeListeners = new Set<() => void>();
   /** Segments that this process lost to another one; kept only for processes that take it that they are alone. */
@@ -337,7 +339,7 @@ export class SegmentRing implements Cluster {
       performance.now(),
     );
     for (const number of due) {
-      if (this.#lost.has(number)) continue;
+      if (this.#lost.has(number) || this.#isSettling(number)) continue;
       const segment = new OwnedSegment(this.#context, number, this.#life, this.#segmentListener);
       this.#segments.set(number, segment);
       segment.handle({ kind: 'adopt' });
@@ -386,8 +388,22 @@ export class SegmentRing implements Cluster {
     },
   };
 
-  #forget(segment: OwnedSegment): void {
+  #end(segment: OwnedSegment): void {
     segment.end();
+    if (!segment.appendsIdle) this.#settling.add(segment);
+  }
+
+  /** Mail is on its way that this process took when the segment was its own: adopted now, it would be queued twice. */
+  #isSettling(number: number): boolean {
+    for (const segment of this.#settling) {
+      if (segment.appendsIdle) this.#settling.delete(segment);
+      else if (segment.segment === number) return true;
+    }
+    return false;
+  }
+
+  #forget(segment: OwnedSegment): void {
+    this.#end(segment);
     if (this.#segments.get(segment.segment) !== segment) return;
     this.#segments.delete(segment.segment);
     this.#changed();
@@ -451,7 +467,7 @@ export class SegmentRing implements Cluster {
       session: before.id,
     });
     const parts = new Set(this.#segments.keys());
-    for (const segment of this.#segments.values()) segment.end();
+    for (const segment of this.#segments.values()) this.#end(segment);
     this.#segments.clear();
     this.#gone(parts, 'lost');
     // Nothing of it is open any more: others need not wait until they see it dead.
