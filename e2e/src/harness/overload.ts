@@ -108,6 +108,7 @@ export async function overload(context: TestContext, seconds: number): Promise<v
     `${capacity}/s is what one client gets; ${2 * capacity}/s for ${seconds} s: ${Math.round(crowd.accepted / (crowd.elapsedMs / 1_000))}/s accepted, refused ${JSON.stringify(crowd.refused)}, answers ${Math.round(crowd.latencyMs.p50)} ms in the middle, ${Math.round(crowd.latencyMs.max)} ms at most; ${Math.round(idleBytes / 1e6)} MB before, ${Math.round(mostBytes / 1e6)} MB at most, ${mostQueued} queued at most; afterwards mail was taken after ${Math.round(answeredMs)} ms, and everything had arrived after ${Math.round(emptyMs)} ms`,
   );
   assert.ok(mostBytes <= ALLOWED_BYTES, `${Math.round(mostBytes / 1e6)} MB`);
-  assert.ok(crowd.accepted < offered, 'the crowd was slowed, or told to come again');
+  // What is taken faster than it can be sent may be queued, or slowed, or told to come again.
+  assert.ok(mostQueued > capacity || crowd.accepted < offered, 'the crowd was more than the pod can send');
   assert.ok(crowd.latencyMs.max <= LONGEST_ANSWER_MS, `an answer took ${crowd.latencyMs.max} ms`);
 }
