@@ -1,4 +1,4 @@
-import type { ExplainedDestination, RemovedLimit, SourceConfig } from '@sluice/crds';
+import { type ExplainedDestination, type RemovedLimit, type SourceConfig, wayOutText } from '@sluice/crds';
 import type {
   BoundRow,
   Explanation,
@@ -95,20 +95,7 @@ function destinationCells({ name, layer, claim, values }: ExplainedDestination):
 
 function sourceRow(source: SourceConfig): readonly string[] {
   const { name, address, ehlo, weight, state, egress, labels } = source;
-  return [name, address, ehlo, String(weight), state, wayText(egress), labelText(labels)];
-}
-
-function wayText(egress: SourceConfig['egress']): string {
-  switch (egress.type) {
-    case 'Direct':
-      return 'Direct';
-    case 'Bind':
-      return `Bind ${egress.bind.address}`;
-    case 'HAProxy':
-      return `HAProxy ${egress.haproxy.host}:${egress.haproxy.port}`;
-    case 'SOCKS5':
-      return `SOCKS5 ${egress.socks5.host}:${egress.socks5.port}`;
-  }
+  return [name, address, ehlo, String(weight), state, wayOutText(egress), labelText(labels)];
 }
 
 function labelText(labels: Readonly<Record<string, string>>): string {
