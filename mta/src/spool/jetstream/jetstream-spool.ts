@@ -20,6 +20,7 @@ import { Publisher } from './publisher.ts';
 import { LOOK_AT_DEFER_EVERY_MS, MOVE_AFTER_MS } from './put-aside.ts';
 import { SegmentRing } from './segment-ring.ts';
 import { ensureSessionBucket } from './session-bucket.ts';
+import { ASK_ANEW_AFTER_MS } from './stored-message.ts';
 import { StreamUsage } from './stream-usage.ts';
 import { checkStreams, ensureStreams, type StreamOptions } from './streams.ts';
 
@@ -43,6 +44,8 @@ export interface SpoolContext {
   readonly connection: NatsConnection;
   readonly client: JetStreamClient;
   readonly manager: JetStreamManager;
+  /** Gives up after {@link ASK_ANEW_AFTER_MS}. */
+  readonly hastyManager: JetStreamManager;
   readonly publisher: Publisher;
   readonly layout: Layout;
   readonly reader: MessageReader;
@@ -98,7 +101,14 @@ export class JetStreamSpool implements SharedSpool {
     if (options.streams === 'Create') await ensureStreams(manager, layout, streams);
     else await checkStreams(manager, layout, streams);
     await ensureSessionBucket(manager, layout.sessionStream, layout.sessionSubjects, streams.replicas);
-    const spool = new JetStreamSpool(options, layout, connection, manager, await showLifeSign());
+    const hastyManager = await jetstreamManager(connection, { timeout: ASK_ANEW_AFTER_MS, checkAPI: false });
+    const spool = new JetStreamSpool(
+      options,
+      layout,
+      connection,
+      { manager, hastyManager },
+      await showLifeSign(),
+    );
     try {
       await spool.#usage.measure();
       return spool;
@@ -112,7 +122,7 @@ export class JetStreamSpool implements SharedSpool {
     options: JetStreamSpoolOptions,
     layout: Layout,
     connection: NatsConnection,
-    manager: JetStreamManager,
+    { manager, hastyManager }: Pick<SpoolContext, 'manager' | 'hastyManager'>,
     life: LifeSign,
   ) {
     this.#appendTimeoutMs = options.appendTimeoutMs ?? APPEND_TIMEOUT_MS;
@@ -125,6 +135,7 @@ export class JetStreamSpool implements SharedSpool {
       connection,
       client: jetstream(connection),
       manager,
+      hastyManager,
       publisher,
       layout,
       reader: new MessageReader(manager, layout),

@@ -2,6 +2,7 @@ import { SluiceError } from '@sluice/crds';
 import { decodeBatch, type JournalBatch } from '../segment/journal-record.ts';
 import type { JournalEntry } from '../segment/owner-command.ts';
 import type { SpoolContext } from './jetstream-spool.ts';
+import { storedMessage } from './stored-message.ts';
 import { walkStream } from './stream-walk.ts';
 
 /** Batches that are given at a time where a long journal is read: decoded they take some ten times their bytes. */
@@ -18,7 +19,7 @@ export async function readJournal(
   onPart?: (entries: readonly JournalEntry[]) => void,
 ): Promise<readonly JournalEntry[]> {
   const stream = context.layout.journalStream;
-  const last = await context.manager.streams.getMessage(stream, { last_by_subj: subject });
+  const last = await storedMessage(context, stream, { last_by_subj: subject });
   if (last === null || last.seq <= after) return [];
   if (last.seq === after + 1) return [{ sequence: last.seq, batch: batchOf(subject, last.seq, last.data) }];
   let entries: JournalEntry[] = [];

@@ -10,6 +10,7 @@ import type { OwnedSegment } from './owned-segment.ts';
 import type { PublishResult } from './publisher.ts';
 import { type ApiError, WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT } from './refusal.ts';
 import { seenMessage, storedItem } from './store-items.ts';
+import { storedMessage } from './stored-message.ts';
 import { walkStream } from './stream-walk.ts';
 
 /** Pause after an append that the store refused for its own reasons: it would refuse the next one too. */
@@ -147,8 +148,8 @@ function isExpectation({ error }: Extract<PublishResult, { kind: 'refused' }>): 
 
 /** Whether the leader of the stream still has this message or marker at its place. */
 async function isThere({ context, segment }: OwnedSegment, { store, sequence, id }: Place): Promise<boolean> {
-  const { layout, manager } = context;
-  const found = await manager.streams.getMessage(layout.streamOf(segment, store), { seq: sequence });
+  const { layout } = context;
+  const found = await storedMessage(context, layout.streamOf(segment, store), { seq: sequence });
   if (found === null || !found.subject.startsWith(layout.messageFilter(segment, store).slice(0, -1)))
     return false;
   const form = storedForm(found.header, found.data);

@@ -22,7 +22,7 @@ export function podPermissions(layout: Layout, makeStreams: boolean): Permission
   publish.push(layout.sessionSubjects);
   for (const stream of [...layout.streamNames, layout.sessionStream]) {
     publish.push(`$JS.API.STREAM.INFO.${stream}`);
-    // The bucket of sessions lies in memory: it is made again when all servers were down.
+    // Whoever lost the bucket of sessions lost no mail: any pod makes it again.
     if (makeStreams || stream === layout.sessionStream) publish.push(`$JS.API.STREAM.CREATE.${stream}`);
     publish.push(
       `$JS.API.STREAM.MSG.GET.${stream}`,

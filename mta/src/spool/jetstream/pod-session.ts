@@ -28,7 +28,7 @@ const SAY_SOON_MS = 50;
 const ECHO_TIMEOUT_MS = 6_000;
 /** Pause before a watch that could not be begun is begun again. */
 const WATCH_AGAIN_MS = 500;
-/** What is reported beside the session is said again so often: the server forgets what is old, and a bucket in memory may be gone. */
+/** What is reported beside the session is said again so often: the server forgets what is old, and the bucket may be a new one. */
 const REPORT_AGAIN_MS = 300_000;
 /** A report that was not stored is said again after so long. */
 const REPORT_RETRY_MS = 5_000;
@@ -154,7 +154,7 @@ export class PodSession {
     publisher.publish(layout.sessionSubject(this.id), [encodeSession(value)], headers(), (result) => {
       settled();
       if (result.kind !== 'stored') {
-        // A bucket in memory is gone when all servers were.
+        // The bucket may be gone with its server's disk.
         if (result.kind === 'refused' && !this.#closed) this.#mendBucket();
         return;
       }

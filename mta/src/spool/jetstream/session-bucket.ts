@@ -59,8 +59,9 @@ export function decodeSession(bytes: Uint8Array): SessionValue | undefined {
 }
 
 /**
- * Makes the key-value bucket of sessions if it is not there. It lies in memory: a cluster of NATS that was down as a whole has lost it, and then it is made
- * again. It keeps {@link SESSION_HISTORY} revisions of a session, so that a watch that is behind loses none.
+ * Makes the key-value bucket of sessions if it is not there. It lies in files: a replica in memory is empty when its server has been started anew, and two
+ * empty ones of three elect no leader until the third is back (ADR 0035). It keeps {@link SESSION_HISTORY} revisions of a session, so that a watch that is
+ * behind loses none.
  */
 export async function ensureSessionBucket(
   manager: JetStreamManager,
@@ -79,7 +80,7 @@ export async function ensureSessionBucket(
       name: stream,
       subjects: [subjects],
       retention: RetentionPolicy.Limits,
-      storage: StorageType.Memory,
+      storage: StorageType.File,
       discard: DiscardPolicy.New,
       max_msgs_per_subject: SESSION_HISTORY,
       max_age: FORGET_AFTER_NANOS,
