@@ -163,7 +163,9 @@ export class RateShare {
     holding.capacity -= capacity;
     holding.ratePerMs -= Math.min(part.ratePerMs, holding.ratePerMs);
     holding.recalledTo = undefined;
-    if (holding.capacity <= ROUNDING) this.#holdings.delete(client);
+    // A lease of more rate may have crossed what came back: the client has that rate, and is asked for it.
+    if (holding.capacity <= ROUNDING && holding.ratePerMs <= ROUNDING * this.#ratePerMs)
+      this.#holdings.delete(client);
     this.#pool.level += Math.min(part.level, capacity);
     this.#settlePool();
     this.plan(nowMs);
@@ -327,9 +329,9 @@ export class RateShare {
       ratePerMs: Math.max(0, Math.min(target.ratePerMs - (held?.ratePerMs ?? 0), this.#pool.ratePerMs)),
       capacity: Math.max(0, Math.min(target.capacity - (held?.capacity ?? 0), this.#pool.capacity)),
     };
-    if (held === undefined) {
+    if (held === undefined || held.capacity <= ROUNDING) {
       const spendable = part.capacity >= Math.min(Math.max(1, contender.cost), this.#burst) - ROUNDING;
-      if (!spendable || part.ratePerMs <= 0) return;
+      if (!spendable || part.ratePerMs + (held?.ratePerMs ?? 0) <= 0) return;
     } else if (
       part.ratePerMs <= ROUNDING * this.#ratePerMs &&
       part.capacity <= ROUNDING &&

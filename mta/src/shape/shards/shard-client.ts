@@ -1,5 +1,6 @@
 import type { RoutedKey, SlotPort } from '../allocation-port.ts';
 import type { Urgency } from '../allocator.ts';
+import { ROUNDING } from '../bucket.ts';
 import { burstOf, ratePerMs } from '../burst.ts';
 import type { AllocatorEffect, LeasePart } from '../effect.ts';
 import type { Hit } from '../hit-counting.ts';
@@ -202,7 +203,8 @@ export class ShardClient implements SlotPort {
       ratePerMs: Math.max(0, rate.held.ratePerMs - part.ratePerMs),
       capacity: Math.max(0, rate.held.capacity - part.capacity),
     };
-    rate.held = held.capacity <= 0 ? undefined : held;
+    const isAll = held.capacity <= 0 && held.ratePerMs <= ROUNDING * rate.held.ratePerMs;
+    rate.held = isAll ? undefined : held;
     if (part.level < 0) {
       const level = part.level + debtNow(rate.debt, state, name, nowMs);
       rate.debt = { level, atMs: nowMs };
