@@ -114,6 +114,26 @@ describe('slots of keys that several shards lead', () => {
     assert.equal(shards.inUse(source), 1);
   });
 
+  test('the unit of one that waited long at its destination is given back all the same: nobody else could use the source any more', () => {
+    const shards = new Shards();
+    const [one, two] = [new Pod('one', shards), new Pod('two', shards)];
+    one.desk.demandSlots(1, [site], URGENCY, 0);
+    two.desk.demandSlots(1, [source, site], URGENCY, 0);
+    let nowMs = 0;
+    for (; nowMs < 3 * UNIT_IDLE_MS; nowMs += 1_000) two.desk.advance(nowMs);
+    assert.equal(shards.inUse(source), 0);
+    one.desk.releaseSlots(one.grantOf(1) ?? 0, nowMs);
+    const grant = two.grantOf(1);
+    assert.ok(grant !== undefined);
+    two.desk.releaseSlots(grant, nowMs);
+    one.desk.demandSlots(2, [source, other], URGENCY, nowMs);
+    assert.ok(one.grantOf(2) !== undefined, 'another pod gets it at once');
+    one.desk.releaseSlots(one.grantOf(2) ?? 0, nowMs);
+    for (const untilMs = nowMs + 3 * UNIT_IDLE_MS; nowMs < untilMs; nowMs += 1_000)
+      for (const { desk } of [one, two]) desk.advance(nowMs);
+    assert.equal(shards.inUse(source), 0);
+  });
+
   test('two broad keys are taken together or not at all', () => {
     const shards = new Shards();
     const [one, two] = [new Pod('one', shards), new Pod('two', shards)];

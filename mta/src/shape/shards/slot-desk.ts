@@ -136,9 +136,12 @@ export class SlotDesk {
   advance(nowMs: number): void {
     if (nowMs < this.#sweptAtMs + SWEEP_EVERY_MS) return;
     this.#sweptAtMs = nowMs;
+    // Who waits at its destination has no unit now and comes back for one: to these units, or nobody would hear of what they hold.
+    const awaited = new Set<Units>();
+    for (const { units } of this.#acquisitions.values()) for (const each of units) awaited.add(each);
     for (const [id, units] of this.#units) {
       units.releaseIdle(nowMs);
-      if (units.atRest) this.#units.delete(id);
+      if (units.atRest && !awaited.has(units)) this.#units.delete(id);
     }
   }
 
