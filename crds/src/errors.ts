@@ -79,6 +79,10 @@ export const ERRORS = {
     what: 'Not everybody answered: {who}. What is shown is without them.',
     cure: 'A pod that has just ended is named for 20 seconds more. Ask again; then look at its log, and whether NATS lets it answer (docs/reference/commands.md).',
   },
+  SLUICE_NOT_HELD: {
+    what: 'Not held at {where}: {ids}.',
+    cure: '"sluice queue poison" says which MTA holds which message; ask that one (--admin). A message moves when its MTA ends.',
+  },
   SLUICE_NATS_NOT_NAMED: {
     what: '{file} names no NATS: it has no {field}.',
     cure: 'Give the settings file of an MTA that has it, or --nats.',

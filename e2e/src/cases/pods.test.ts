@@ -90,6 +90,7 @@ test('the queues of all pods of a NATS are asked at once, however long; a pod th
       chosenBy: () => ({ groups: 2, recipients: 3 }),
       mail: () => assert.fail('nobody asks'),
       activity: () => assert.fail('nobody asks'),
+      poison: () => ({ messages: [], total: 0 }),
       living: () => living,
       logger: { ...quiet, child: () => ({ ...quiet, child: () => assert.fail() }) },
     });

@@ -3,13 +3,16 @@ import { z } from 'zod';
 import {
   type AnsweredActivity,
   type AnsweredMail,
+  type AnsweredPoison,
   type AnswersOfPods,
+  answeredPoisonSchema,
   laneViewSchema,
   listingRowSchema,
   mailViewSchema,
   type PodState,
   podActivitySchema,
   podStateSchema,
+  retriedSchema,
 } from '../control/mod.ts';
 import {
   LISTING_KEYS,
@@ -35,12 +38,15 @@ const listingSchema = z.object({
   by: z.enum(LISTING_KEYS),
   total: count,
   rows: z.array(listingRowSchema),
+  poisoned: count,
 });
 
 export interface FetchedListing {
   readonly rows: readonly ListingRow[];
   /** Rows that the MTA had beyond those. */
   readonly left: number;
+  /** Messages that it holds as poison. */
+  readonly poisoned: number;
 }
 
 /** `127.0.0.1:9025` or a whole URL. */
@@ -138,8 +144,8 @@ export async function fetchListing(
 ): Promise<FetchedListing> {
   const url = adminUrl(admin, '/queue/list');
   url.search = new URLSearchParams({ by, limit: String(MAX_ROWS), ...filter }).toString();
-  const { rows, total } = await ask(url, listingSchema);
-  return { rows, left: total - rows.length };
+  const { rows, total, poisoned } = await ask(url, listingSchema);
+  return { rows, left: total - rows.length, poisoned };
 }
 
 const silent = z.array(z.string());
@@ -171,6 +177,21 @@ export function fetchActivity(
 ): Promise<AnswersOfPods<AnsweredActivity>> {
   const signal = AbortSignal.timeout(timeoutMs);
   return ask(adminUrl(admin, `/activity?rows=${rows}`), answeredActivity, { signal });
+}
+
+/** Asks the pods behind an admin address what they hold as poison. */
+export function fetchPoison(admin: string): Promise<AnswersOfPods<AnsweredPoison>> {
+  return ask(adminUrl(admin, '/queue/poison'), answeredPoisonSchema);
+}
+
+/** Has messages that are held as poison queued again, absent = all; resolves with the ids of those that were held there. */
+export async function retryPoison(
+  admin: string,
+  ids: readonly string[] | undefined,
+): Promise<readonly string[]> {
+  const order = ids === undefined ? { all: true } : { ids };
+  const url = adminUrl(admin, '/queue/poison/retry');
+  return (await ask(url, retriedSchema, jsonRequest('POST', order))).queued;
 }
 
 /** Asks an MTA about itself. */

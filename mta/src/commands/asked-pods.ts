@@ -1,6 +1,7 @@
 import { SluiceError } from '@sluice/crds';
 import {
   type AnsweredMail,
+  type AnsweredPoison,
   type AnswersOfPods,
   askPods,
   type Collected,
@@ -9,7 +10,14 @@ import {
 } from '../control/mod.ts';
 import type { ListingFilter, ListingKey, MailQuestion } from '../dispatch/mod.ts';
 import { openNats } from '../spool/mod.ts';
-import { type FetchedListing, fetchListing, fetchMail, fetchPod, MAX_ROWS } from './admin-client.ts';
+import {
+  type FetchedListing,
+  fetchListing,
+  fetchMail,
+  fetchPod,
+  fetchPoison,
+  MAX_ROWS,
+} from './admin-client.ts';
 import type { Asked, NatsPlace } from './nats-flags.ts';
 
 /** An admin address that says nothing about mail for so long is named as silent, milliseconds: above the time that workers behind it get. */
@@ -32,7 +40,11 @@ export async function listingsOf(
   const { answers, silent } = await askAll(asked.place, { ask: 'Listing', by, filter, limit: MAX_ROWS });
   const failed = answers.filter(({ failure }) => failure !== undefined);
   return {
-    listings: answers.map(({ rows, total }) => ({ rows, left: total - rows.length })),
+    listings: answers.map(({ rows, total, poison }) => ({
+      rows,
+      left: total - rows.length,
+      poisoned: poison?.total ?? 0,
+    })),
     silent: [...silent, ...failed.map(({ session, failure }) => `${session} (${failure})`)],
   };
 }
@@ -62,6 +74,22 @@ export async function mailOf(asked: Asked, question: MailQuestion): Promise<Answ
     };
   }
   return askEach(asked.addresses, (address) => fetchMail(address, question, MAIL_TIMEOUT_MS));
+}
+
+/** What MTAs hold as poison, and who did not answer. Throws as {@link listingsOf}. */
+export async function poisonOf(asked: Asked): Promise<AnswersOfPods<AnsweredPoison>> {
+  if (asked.kind === 'admin') return askEach(asked.addresses, fetchPoison);
+  const { answers, silent } = await askAll(asked.place, { ask: 'Poison' });
+  const failed = answers.filter(({ poison }) => poison === undefined);
+  return {
+    answers: answers.flatMap(({ pod, poison }) =>
+      pod === undefined || poison === undefined ? [] : [{ pod, poison }],
+    ),
+    silent: [
+      ...silent,
+      ...failed.map(({ session, failure = 'no answer to this' }) => `${session} (${failure})`),
+    ],
+  };
 }
 
 /** Asks each address; those that do not answer are named, unless it is all of them: then the first failure is thrown. */

@@ -92,7 +92,7 @@ export interface Questions {
 export async function joinQuestions(
   { spool: settings, hostname }: Settings,
   spool: Spool,
-  answers: Pick<QuestionAnswers, 'pod' | 'listing' | 'chosenBy' | 'mail' | 'activity'>,
+  answers: Pick<QuestionAnswers, 'pod' | 'listing' | 'chosenBy' | 'mail' | 'activity' | 'poison'>,
   logger: Logger,
 ): Promise<Questions> {
   const alone = (selectors: readonly Selector[], silent: readonly string[]): ChosenAnywhere => ({

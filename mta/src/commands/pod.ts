@@ -16,6 +16,7 @@ import {
   drainingCheck,
   eventsCheck,
   listenerCheck,
+  MAX_POISONED_ROWS,
   type QuestionAnswers,
   spoolCheck,
   startAdminServer,
@@ -261,11 +262,15 @@ export async function startPod(
     const activity: QuestionAnswers['activity'] = (rows) => ownActivity(dispatcher, metrics, rows);
     const mail: QuestionAnswers['mail'] = (question) =>
       dispatcher.mailView(withTenant(question, tenants), ROUTE_WITHIN_MS);
+    const poison: QuestionAnswers['poison'] = () => {
+      const messages = dispatcher.poisoned();
+      return { messages: messages.slice(0, MAX_POISONED_ROWS), total: messages.length };
+    };
     const chosenBy: QuestionAnswers['chosenBy'] = (selectors) => dispatcher.chosenBy(selectors);
     const questions = await joinQuestions(
       settings,
       spool,
-      { pod, listing, chosenBy, mail, activity },
+      { pod, listing, chosenBy, mail, activity, poison },
       logger,
     );
     closeLast.push(() => questions.close());
@@ -281,6 +286,10 @@ export async function startPod(
         answers: [{ pod: await pod(), mail: await mail(question) }],
         silent: [],
       }),
+      poison: {
+        held: async () => ({ answers: [{ pod: await pod(), poison: poison() }], silent: [] }),
+        retry: (ids) => dispatcher.retryPoisoned(ids),
+      },
       directives: {
         store: directives,
         chosenBy: (selectors) => questions.chosenBy(selectors),

@@ -91,6 +91,7 @@ test('the queues of several MTAs are added up, most mail first, and the filters 
     by: 'Tenant',
     rows: [{ tenant: 'news', groups: 50, ready: 50, asleep: 0, waiting: 0, inFlight: 0, recipients: 0 }],
     more: 1,
+    poisoned: 0,
     silent: [],
   });
 });

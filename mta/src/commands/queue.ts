@@ -4,6 +4,7 @@ import { ageText } from './age-text.ts';
 import { listingsOf, silentPods } from './asked-pods.ts';
 import { DEFAULT_ADMIN } from './directive-flags.ts';
 import { addNatsOptions, type NatsFlags, whomToAsk } from './nats-flags.ts';
+import { addPoisonCommands } from './poison.ts';
 import { textTable } from './text-table.ts';
 
 const BY = { lane: 'Lane', tenant: 'Tenant', domain: 'Domain' } as const;
@@ -51,15 +52,17 @@ export function queue(program: Command): void {
       const { listings, silent } = await listingsOf(whomToAsk(flags), BY[key], filterOf(flags));
       const rows = mergeListings(listings.map((listing) => listing.rows));
       const more = listings.reduce((sum, { left }) => sum + left, Math.max(0, rows.length - limit));
+      const poisoned = listings.reduce((sum, { poisoned: some }) => sum + some, 0);
       const shown = rows.slice(0, limit);
       const write = command.configureOutput().writeOut;
       if (json)
         write?.(
-          `${JSON.stringify({ by: BY[key], rows: shown.map((row) => rowJson(row, key)), more, silent })}\n`,
+          `${JSON.stringify({ by: BY[key], rows: shown.map((row) => rowJson(row, key)), more, poisoned, silent })}\n`,
         );
-      else write?.(listText(shown, key, more, Date.now()));
+      else write?.(listText(shown, key, more, Date.now()) + poisonedText(poisoned));
       if (silent.length > 0) throw silentPods(silent);
     });
+  addPoisonCommands(group);
 }
 
 function filterOf({ pool, site, tenant, domain, campaign, class: name }: ListFlags): ListingFilter {
@@ -124,6 +127,12 @@ function listText(rows: readonly ListingRow[], by: keyof typeof BY, more: number
   ]);
   const rest = more === 0 ? '' : `and ${more} more (--limit)\n`;
   return textTable([head, ...lines]) + rest;
+}
+
+function poisonedText(messages: number): string {
+  if (messages === 0) return '';
+  const what = messages === 1 ? '1 message is' : `${messages} messages are`;
+  return `${what} held as poison: sluice queue poison\n`;
 }
 
 function by(text: string): keyof typeof BY {

@@ -13,10 +13,12 @@ import {
   fetchListing,
   fetchMail,
   fetchMetrics,
+  fetchPoison,
   fetchQueue,
   fetchReadiness,
   orderDirective,
   removeDirectives,
+  retryPoison,
 } from './admin-client.ts';
 import { mergedMetrics } from './merged-metrics.ts';
 import { mergedQueue } from './merged-queue.ts';
@@ -70,6 +72,10 @@ export async function startWorkerAdmin(
       mergeListings((await all((admin) => fetchListing(admin, by, filter))).map(({ rows }) => rows)),
     activity: (rows) => each(workers, (admin) => fetchActivity(admin, rows, ACTIVITY_TIMEOUT_MS)),
     mail: (question) => each(workers, (admin) => fetchMail(admin, question, MAIL_TIMEOUT_MS)),
+    poison: {
+      held: () => each(workers, (admin) => fetchPoison(admin)),
+      retry: async (ids) => (await all((admin) => retryPoison(admin, ids))).flat(),
+    },
     directivesOfOthers: directivesOf(workers),
   });
   const probes =

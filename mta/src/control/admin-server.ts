@@ -16,6 +16,7 @@ import { type DirectivesOfOthers, forwardDirectives } from './directives-of-othe
 import type { PodActivity } from './pod-activity.ts';
 import { MAX_ACTIVITY_ROWS, mailQuestionSchema } from './pod-question.ts';
 import type { PodState } from './pod-state.ts';
+import { addPoisonRoutes, type PoisonRoutes } from './poison-routes.ts';
 import { type ReadinessCheck, readiness } from './readiness.ts';
 
 /** Rows of each kind that `GET /activity` shows unless `?rows=` asks for another number. */
@@ -43,6 +44,8 @@ export interface QueueListing {
   /** Rows there are; `rows` are the first ones. */
   readonly total: number;
   readonly rows: readonly ListingRow[];
+  /** Messages that are held as poison. */
+  readonly poisoned: number;
 }
 
 /** What the pods behind an admin address answered. */
@@ -81,6 +84,8 @@ export interface AdminServerOptions {
   readonly mail?: (question: MailQuestion) => Promise<AnswersOfPods<AnsweredMail>>;
   /** What happens now at each pod behind this address. */
   readonly activity?: (rows: number) => Promise<AnswersOfPods<AnsweredActivity>>;
+  /** Absent = this process holds no mail. */
+  readonly poison?: PoisonRoutes;
   /** Absent = this process obeys none. */
   readonly directives?: DirectiveRoutes;
   /** Instead of the process's own: those of others. */
@@ -95,7 +100,7 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/pod`, `/mail`, `/activity`, `/queue`, `/queue/list` and `/directives`.
+ * Serves `/livez` (200 as long as the event loop lives), `/readyz` (200 or 503, JSON), `/metrics`, `/pod`, `/mail`, `/activity`, `/queue`, `/queue/list`, `/queue/poison` and `/directives`.
  *
  * @throws {SluiceError} `SLUICE_LISTEN_FAILED`
  */
@@ -108,6 +113,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     ajv: { customOptions: { removeAdditional: false } },
   });
   addRoutes(server, options);
+  if (options.poison !== undefined) addPoisonRoutes(server, options.poison);
   if (options.directives !== undefined) addDirectiveRoutes(server, options.directives);
   if (options.directivesOfOthers !== undefined) forwardDirectives(server, options.directivesOfOthers);
   server.setErrorHandler((error, request, reply) => {
@@ -129,7 +135,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 
 function addRoutes(
   server: FastifyInstance,
-  { checks, metrics, queue, listing, pod, mail, activity }: AdminServerOptions,
+  { checks, metrics, queue, listing, pod, mail, activity, poison }: AdminServerOptions,
 ): void {
   server.get('/livez', () => ({ alive: true }));
 
@@ -192,7 +198,9 @@ function addRoutes(
     },
     async ({ query: { limit, by, ...filter } }): Promise<QueueListing> => {
       const rows = await listing(by, filter);
-      return { by, total: rows.length, rows: rows.slice(0, limit) };
+      const { answers } = (await poison?.held()) ?? { answers: [] };
+      const poisoned = answers.reduce((sum, { poison: here }) => sum + here.total, 0);
+      return { by, total: rows.length, rows: rows.slice(0, limit), poisoned };
     },
   );
 }

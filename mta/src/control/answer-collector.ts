@@ -56,6 +56,7 @@ function answerOf(session: string, parts: ReadonlyMap<number, AnswerPart>): PodA
   const pod = inOrder[0]?.pod;
   const mail = inOrder[0]?.mail;
   const activity = inOrder[0]?.activity;
+  const poison = inOrder[0]?.poison;
   const failure = inOrder[0]?.failure;
   const chosen = inOrder[0]?.chosen;
   return {
@@ -64,6 +65,7 @@ function answerOf(session: string, parts: ReadonlyMap<number, AnswerPart>): PodA
     ...(pod !== undefined && { pod }),
     ...(mail !== undefined && { mail }),
     ...(activity !== undefined && { activity }),
+    ...(poison !== undefined && { poison }),
     rows,
     total: inOrder[0]?.total ?? rows.length,
     ...(chosen !== undefined && { chosen }),

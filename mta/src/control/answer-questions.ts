@@ -7,6 +7,7 @@ import {
   type AnswerPart,
   type ChosenMail,
   type PodQuestion,
+  type PoisonHere,
   podQuestionSchema,
   QuestionSubjects,
 } from './pod-question.ts';
@@ -21,6 +22,7 @@ export interface QuestionAnswers {
   readonly chosenBy: (selectors: readonly Selector[]) => ChosenMail;
   readonly activity: (rows: number) => PodActivity;
   readonly mail: (question: MailQuestion) => Promise<MailView>;
+  readonly poison: () => PoisonHere;
   /** Sessions that live as far as this pod knows; absent = it observes none. */
   readonly living: () => readonly string[] | undefined;
   readonly logger: Logger;
@@ -57,17 +59,20 @@ async function partsOf(question: PodQuestion, answers: QuestionAnswers): Promise
     }
     if (question.ask === 'Activity')
       return [{ ...head, part: 0, parts: 1, pod, activity: answers.activity(question.rows) }];
+    if (question.ask === 'Poison') return [{ ...head, part: 0, parts: 1, pod, poison: answers.poison() }];
     if (question.ask === 'Pod') return [{ ...head, part: 0, parts: 1, pod }];
     if (question.ask === 'Chosen')
       return [{ ...head, part: 0, parts: 1, chosen: answers.chosenBy(question.selectors) }];
     const all = answers.listing(question.by, question.filter);
     const rows = all.slice(0, question.limit);
+    const poison = { messages: [], total: answers.poison().total };
     const parts = Math.max(1, Math.ceil(rows.length / ROWS_IN_PART));
     return Array.from({ length: parts }, (_, part) => ({
       ...head,
       part,
       parts,
       total: all.length,
+      poison,
       rows: rows.slice(part * ROWS_IN_PART, (part + 1) * ROWS_IN_PART),
     }));
   } catch (error) {

@@ -21,9 +21,16 @@ export {
   type ChosenMail,
   listingRowSchema,
   MAX_ACTIVITY_ROWS,
+  MAX_POISONED_ROWS,
   type PodAnswer,
   type PodQuestion,
   QuestionSubjects,
 } from './pod-question.ts';
 export { type PodState, podStateSchema } from './pod-state.ts';
+export {
+  type AnsweredPoison,
+  answeredPoisonSchema,
+  type PoisonRoutes,
+  retriedSchema,
+} from './poison-routes.ts';
 export { type CheckResult, type Readiness, type ReadinessCheck, readiness } from './readiness.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LISTING_KEYS, type ListingRow, type MailView } from '../dispatch/mod.ts';
+import { LISTING_KEYS, type ListingRow, type MailView, type PoisonedMessage } from '../dispatch/mod.ts';
 import { selectorSchema } from '../react/mod.ts';
 import { mailViewSchema } from './mail-view-schema.ts';
 import { type PodActivity, podActivitySchema } from './pod-activity.ts';
@@ -46,6 +46,8 @@ export const podQuestionSchema = z.discriminatedUnion('ask', [
     selectors: z.array(selectorSchema).min(1).max(MAX_ASKED_SELECTORS),
   }),
   z.strictObject({ ask: z.literal('Mail'), mail: mailQuestionSchema }),
+  /** What is held as poison. */
+  z.strictObject({ ask: z.literal('Poison') }),
   /** What happens now; so many rows of each kind. */
   z.strictObject({ ask: z.literal('Activity'), rows: z.int().min(1).max(MAX_ACTIVITY_ROWS) }),
 ]);
@@ -71,6 +73,24 @@ export const listingRowSchema: z.ZodType<ListingRow> = z.object({
   lastReplyAtMs: z.number(),
 });
 
+/** Messages that one pod tells of at most. */
+export const MAX_POISONED_ROWS = 400;
+
+const poisonedMessageSchema: z.ZodType<PoisonedMessage> = z.object({
+  id: text,
+  sender: text,
+  tenant: text,
+  campaign: text,
+  recipients: count,
+  domains: z.array(text),
+  acceptedAtMs: z.number(),
+  heldSinceMs: z.number(),
+});
+
+/** What a pod holds as poison: {@link MAX_POISONED_ROWS} at most, those that were accepted first, and how many there are. */
+export const poisonHereSchema = z.object({ messages: z.array(poisonedMessageSchema), total: count });
+export type PoisonHere = Readonly<z.infer<typeof poisonHereSchema>>;
+
 /** How much queued mail a selector chooses now. */
 export const chosenMailSchema = z.object({ groups: count, recipients: count });
 export type ChosenMail = Readonly<z.infer<typeof chosenMailSchema>>;
@@ -87,6 +107,7 @@ export const answerPartSchema = z.object({
   pod: z.exactOptional(podStateSchema),
   mail: z.exactOptional(mailViewSchema),
   activity: z.exactOptional(podActivitySchema),
+  poison: z.exactOptional(poisonHereSchema),
   rows: z.exactOptional(z.array(listingRowSchema)),
   /** Rows that the pod has in all. */
   total: z.exactOptional(count),
@@ -103,6 +124,7 @@ export interface PodAnswer {
   readonly pod?: PodState;
   readonly mail?: MailView;
   readonly activity?: PodActivity;
+  readonly poison?: PoisonHere;
   readonly rows: readonly ListingRow[];
   readonly total: number;
   readonly chosen?: ChosenMail;

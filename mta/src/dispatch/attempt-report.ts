@@ -77,7 +77,7 @@ export interface DispatchReport {
   /** A queued message was not in the store, or another one was there: reported, never sent or deleted. */
   mismatch(sequence: number): void;
   /** Groups that were in flight at three ends of a process in a row: they are not sent again until somebody has looked. */
-  held(message: StoredMessage, groups: readonly number[]): void;
+  held(message: StoredMessage): void;
   journalError(error: unknown): void;
   /** A queued message could not be read; it stays queued and is tried again. */
   storeError(error: unknown): void;

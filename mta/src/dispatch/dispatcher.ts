@@ -33,6 +33,7 @@ import { unitFacts, unitOrder } from './mail-order.ts';
 import { type MailQuestion, type MailView, viewMail } from './mail-view.ts';
 import { OutcomeJournal } from './outcome-journal.ts';
 import { PartialGroups } from './partial-groups.ts';
+import { PoisonedMail, type PoisonedMessage, retryOutcomes } from './poisoned-mail.ts';
 import type { TenantLabels } from './pool-choice.ts';
 import {
   type ListedUnit,
@@ -125,6 +126,7 @@ export class Dispatcher {
   readonly #delays: DelayWatch;
   #generation: Generation;
   #draining = false;
+  readonly #poisoned = new PoisonedMail();
   readonly #directives: DirectiveStore;
   #directivesTimer: NodeJS.Timeout | undefined;
   #oweTimer: NodeJS.Timeout | undefined;
@@ -232,7 +234,10 @@ export class Dispatcher {
         else if (messages % 10_000 === 0) onProgress?.(messages);
       },
       onGone: (parts, how) => this.#partsGone(parts, how),
-      onHeld: (message, groups) => this.#context.report.held(message, groups),
+      onHeld: (message) => {
+        this.#poisoned.add(message, this.#context.clock.nowMs());
+        this.#context.report.held(message);
+      },
     });
     recovered = true;
     // Only now is it known which reports are stored already.
@@ -263,6 +268,7 @@ export class Dispatcher {
     queue.removeWhere(gone, how);
     resident.dropWhere(gone);
     tracked.forgetWhere(gone);
+    this.#poisoned.forgetWhere(gone);
     if (how === 'lost') {
       partial.deleteWhere(gone);
       this.#lanes.cutCarrying(gone);
@@ -294,6 +300,29 @@ export class Dispatcher {
   /** The directives that are obeyed now. */
   get directives(): readonly Directive[] {
     return this.#generation.directives.directives;
+  }
+
+  /** Messages that are held because processes ended while they were in flight. */
+  poisoned(): readonly PoisonedMessage[] {
+    return this.#poisoned.messages();
+  }
+
+  /**
+   * Sends messages that are held as poison all the same (absent = all of them); resolves with the ids of those that are queued now. What ended three
+   * processes may end three more.
+   */
+  async retryPoisoned(ids: readonly string[] | undefined): Promise<readonly string[]> {
+    if (this.#draining) return [];
+    const messages = this.#poisoned.retry(ids, this.#context.clock.nowMs());
+    await this.#spool.record(retryOutcomes(messages));
+    const queued: string[] = [];
+    for (const message of messages) {
+      const { id } = message.reference;
+      if (!this.#poisoned.release(id)) continue;
+      this.#requeue(message);
+      queued.push(id);
+    }
+    return queued;
   }
 
   /** How much queued mail any of these selectors chooses, Source and MxHost left out: for a rehearsal. */

@@ -106,6 +106,13 @@ export class MemorySpool implements Spool {
       if (this.partOf(message.reference.sequence) === part) this.#listener?.onMail(message);
   }
 
+  /** The store holds a message as poison. */
+  poison(id: string): void {
+    for (const [sequence, { envelope, live }] of this.#kept)
+      if (envelope.id === id)
+        this.#listener?.onHeld({ reference: { sequence, id }, envelope, live: new Map(live) });
+  }
+
   /** Messages that are stored now. */
   get envelopes(): readonly Envelope[] {
     return Array.from(this.#kept.values(), ({ envelope }) => envelope);

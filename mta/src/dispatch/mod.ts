@@ -8,6 +8,7 @@ export type { LaneActivity } from './lane-activity.ts';
 export type { LaneView } from './lane-view.ts';
 export type { LimitView, MailCounts, MailQuestion, MailView, SourceView } from './mail-view.ts';
 export { MAX_UNJOURNALLED_OUTCOMES } from './outcome-journal.ts';
+export type { PoisonedMessage } from './poisoned-mail.ts';
 export {
   groupsIn,
   LISTING_KEYS,

@@ -69,15 +69,15 @@ export function createReporter(metrics: Metrics, events: EventSink, logger: Logg
     mismatch(sequence) {
       logger.error({ sequence }, 'a queued message is not in the store: it was not sent, and is forgotten');
     },
-    held({ envelope }, groups) {
-      const members = recipientGroups(envelope).filter(({ group }) => groups.includes(group));
+    held({ envelope, live }) {
+      const members = recipientGroups(envelope).filter(({ group }) => live.has(group));
       const recipients = members.flatMap((each) =>
         each.recipients.map((index) => envelope.recipients[index] ?? ''),
       );
       metrics.poisoned(members.length);
       logger.error(
         { id: envelope.id, recipients: recipients.length },
-        'a message was in flight when three processes in a row ended: it is held and not sent again',
+        'a message was in flight when three processes in a row ended: it is held and not sent again (sluice queue poison)',
       );
       if (events.wants) events.emit({ ...about('held', envelope, Date.now()), recipients });
     },

@@ -8,7 +8,7 @@ export const EVENT_TYPES = {
   deferred: 'The attempt failed for now; `nextAttempt` says when the next one is due.',
   bounced: 'The recipients failed for good; `reply` says why.',
   expired: 'Given up after `expireAfter`; `reply` is the last one received.',
-  held: 'The message was in flight when three processes in a row ended uncleanly: it is kept, and not sent again until somebody has looked.',
+  held: 'The message was in flight when three processes in a row ended uncleanly: it is kept, and not sent again before `sluice queue retry`.',
   reported:
     'The sender is told: a report (`reportId`) is stored, addressed to `sender`. One for each `action` in it.',
   reacted:

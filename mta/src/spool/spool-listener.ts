@@ -14,5 +14,5 @@ export interface SpoolListener {
   /** Parts ({@link Spool.partOf}) that this process no longer has: what is queued of them is forgotten. */
   readonly onGone: (parts: ReadonlySet<number>, how: PartEnd) => void;
   /** Groups that are not sent any more: they were in flight at three ends of a process in a row. */
-  readonly onHeld: (message: StoredMessage, groups: readonly number[]) => void;
+  readonly onHeld: (message: StoredMessage) => void;
 }

@@ -38,7 +38,7 @@ export interface SegmentListener {
   /** Its journal cannot be read. */
   readonly onUnreadable: (segment: OwnedSegment, error: Error) => void;
   readonly onMail: (message: StoredMessage) => void;
-  readonly onHeld: (message: StoredMessage, groups: readonly number[]) => void;
+  readonly onHeld: (message: StoredMessage) => void;
 }
 
 /** Where a body lies that is too large for one message. */
@@ -363,13 +363,12 @@ export class OwnedSegment {
         return;
       }
       case 'offer':
+      case 'held':
         this.#withEnvelope(command.place, (message) => {
           const live = new Map([...command.live].map(([group, { state }]) => [group, state]));
-          this.#listener.onMail({ ...message, live });
+          if (command.kind === 'held') this.#listener.onHeld({ ...message, live });
+          else this.#listener.onMail({ ...message, live });
         });
-        return;
-      case 'held':
-        this.#withEnvelope(command.place, (message) => this.#listener.onHeld(message, command.groups));
         return;
       default:
         carryOut(this, command);

@@ -356,9 +356,9 @@ export class SegmentRing implements Cluster {
 
   readonly #segmentListener: SegmentListener = {
     onMail: (message) => this.#listener?.onMail(message),
-    onHeld: (message, groups) => {
-      this.#held += groups.length;
-      this.#listener?.onHeld(message, groups);
+    onHeld: (message) => {
+      this.#held += message.live.size;
+      this.#listener?.onHeld(message);
     },
     onDeclined: (segment, session) => {
       this.#session.watch.expect(session, performance.now());

@@ -49,7 +49,7 @@ export type OwnerCommand =
   /** The queue gets these groups of a message. */
   | { readonly kind: 'offer'; readonly place: Place; readonly live: LiveGroups }
   /** Groups that ended their owners too often: they are reported, not sent. */
-  | { readonly kind: 'held'; readonly place: Place; readonly groups: readonly number[] }
+  | { readonly kind: 'held'; readonly place: Place; readonly live: LiveGroups }
   /** A transaction whose `inflight` had to be durable first may start now. */
   | { readonly kind: 'started'; readonly place: Place; readonly group: number }
   /** So many outcomes, in the order in which they were recorded, are durable. */

@@ -530,8 +530,8 @@ export class SegmentOwner {
       ([, { held, awaited }]) => !held && (!awaited || !this.#rules.awaitsHandover),
     );
     if (open.length > 0) this.#emit({ kind: 'offer', place, live: new Map(open) });
-    const held = [...live].filter(([, group]) => group.held).map(([group]) => group);
-    if (held.length > 0) this.#emit({ kind: 'held', place, groups: held });
+    const held = [...live].filter(([, group]) => group.held);
+    if (held.length > 0) this.#emit({ kind: 'held', place, live: new Map(held) });
   }
 
   #swept(items: readonly StoredItem[], upTo: number): void {
