@@ -8,8 +8,10 @@ const skip = await skipWithoutNats('limits hold for 1, 3 and 10 pods that come a
 
 /** How long each cluster is watched after its pods got their mail: long enough for the third turn of the slowest limit. */
 const WATCHED_SECONDS = 130;
-/** In a cluster whose pods come and go, one leaves and one comes this often. */
-const CHURN_EVERY_SECONDS = 6;
+/** How long a pod lives in a cluster whose pods come and go: who has not lived for 20 s itself cannot have seen that another one is dead. */
+const LIFE_SECONDS = 30;
+/** One leaves and one comes no more often than this. */
+const CHURN_AT_MOST_EVERY_SECONDS = 6;
 /** One of so many ends by SIGKILL: what it held is held for 20 s more. */
 const KILLED_EVERY = 4;
 /** Rates below this are judged by their turns, not by the part that is used. */
@@ -121,8 +123,9 @@ async function load(cluster: LimitCluster, pods: readonly LimitPod[]): Promise<v
 /** For as long as the cluster is watched, one pod leaves and another one comes. */
 async function comeAndGo(cluster: LimitCluster, pods: LimitPod[]): Promise<void> {
   const untilMs = performance.now() + WATCHED_SECONDS * 1_000;
+  const everySeconds = Math.max(CHURN_AT_MOST_EVERY_SECONDS, LIFE_SECONDS / pods.length);
   for (let change = 1; performance.now() < untilMs; change++) {
-    const pause = seconds(CHURN_EVERY_SECONDS);
+    const pause = seconds(everySeconds);
     pods.push(await cluster.pod('Shared'));
     await pods.shift()?.kill(change % KILLED_EVERY === 0 ? 'SIGKILL' : 'SIGTERM');
     await pause;

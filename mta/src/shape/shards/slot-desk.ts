@@ -136,6 +136,9 @@ export class SlotDesk {
   advance(nowMs: number): void {
     if (nowMs < this.#sweptAtMs + SWEEP_EVERY_MS) return;
     this.#sweptAtMs = nowMs;
+    // Taken back, and whatever came for them in that moment has come.
+    for (const [demand, wanted] of this.#demands)
+      if (wanted instanceof StandingUnits && !wanted.asks(demand)) this.#demands.delete(demand);
     // Who waits at its destination has no unit now and comes back for one: to these units, or nobody would hear of what they hold.
     const awaited = new Set<Units>();
     for (const { units } of this.#acquisitions.values()) for (const each of units) awaited.add(each);

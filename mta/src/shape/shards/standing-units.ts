@@ -44,6 +44,11 @@ export class StandingUnits<Waiter extends UnitWaiter> {
     return this.#free.length === 0 && this.#used === 0 && this.#asked.length === 0 && this.line.size === 0;
   }
 
+  /** A demand of these units is open: a grant may still come for it. */
+  asks(demand: number): boolean {
+    return this.#asked.includes(demand);
+  }
+
   /** Nobody of this pod is before `waiter`. */
   admits(waiter: Waiter): boolean {
     const first = this.line.first;
