@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { newMessageId } from '../message-id.ts';
-import { NO_ROW, PlaceTable } from './place-table.ts';
+import { NO_ROW, PlaceTable, ROW_BYTES } from './place-table.ts';
 
 const far = 2 ** 39 - 5_000;
 
@@ -49,6 +49,24 @@ describe('the table of places', () => {
       }),
       { numRuns: 10, endOnFailure: true },
     );
+  });
+
+  test('rows that come nearly in order, as a journal names them, leave no chunk half empty: an index of millions would take twice its memory', () => {
+    const rows = 50_000;
+    for (const late of [4, 50, 500]) {
+      const table = new PlaceTable();
+      const id = newMessageId(1);
+      // Each comes up to so many places late.
+      const order = Array.from(
+        { length: rows },
+        (_, number) => [number + ((number * 7_919) % late), number + 1] as const,
+      );
+      for (const [, sequence] of order.toSorted(([a], [b]) => a - b)) table.add(sequence, id);
+      assert.ok(
+        table.bytes < 1.15 * rows * ROW_BYTES,
+        `${Math.round(table.bytes / rows)} bytes a row, ${late} late`,
+      );
+    }
   });
 
   test('memory follows what is there: a day of mail that came and went leaves nothing behind', () => {

@@ -100,8 +100,8 @@ export class PlaceTable {
       if (index === CHUNK_ROWS) {
         this.#chunks.splice(++number, 0, newChunk(FIRST_CHUNK_ROWS, sequence));
       } else {
-        this.#split(number);
-        if (index >= CHUNK_ROWS / 2) number++;
+        // Rows come nearly in order: what lies before a late one stays together, or every chunk would be half empty for good.
+        this.#split(number, Math.max(CHUNK_ROWS / 2, index));
       }
       chunk = this.#chunks[number]!;
       index = lowerBound(chunk, sequence);
@@ -214,16 +214,17 @@ export class PlaceTable {
     return this.#chunks.length === 0 ? -1 : Math.max(0, low - 1);
   }
 
-  #split(number: number): void {
+  /** Rows from `from` on go to a chunk of their own. */
+  #split(number: number, from: number): void {
     const chunk = this.#chunks[number]!;
-    const half = CHUNK_ROWS / 2;
-    const second = newChunk(CHUNK_ROWS, sequenceAt(chunk.rows, half * WORDS));
-    second.rows.set(chunk.rows.subarray(half * WORDS, chunk.used * WORDS));
-    second.used = chunk.used - half;
+    const moved = chunk.used - from;
+    const second = newChunk(Math.max(FIRST_CHUNK_ROWS, moved), sequenceAt(chunk.rows, from * WORDS));
+    second.rows.set(chunk.rows.subarray(from * WORDS, chunk.used * WORDS));
+    second.used = moved;
     second.dead = deadRows(second);
-    chunk.used = half;
+    chunk.used = from;
     chunk.dead -= second.dead;
-    chunk.firstAlive = Math.min(chunk.firstAlive, half);
+    chunk.firstAlive = Math.min(chunk.firstAlive, from);
     this.#chunks.splice(number + 1, 0, second);
   }
 }
