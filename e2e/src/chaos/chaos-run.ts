@@ -187,7 +187,7 @@ function complaintsOf(scene: Scene, queued: ReadonlyMap<string, number> | undefi
     complaints.push(
       `POISON ended ${scene.poisoned.length} pods (${scene.poisoned.join(', ')}), at most ${MOST_POISONED} are promised`,
     );
-  const untold = new Set(scene.deliveries.map(({ recipient }) => recipient)).difference(scene.events.ended);
+  const untold = new Set(scene.deliveries.map(({ recipient }) => recipient)).difference(scene.events.told);
   if (untold.size > 0)
     complaints.push(
       `NO EVENT of the delivery to ${[...untold].slice(0, 20).join(', ')} (${untold.size} in all)`,
